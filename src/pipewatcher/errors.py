@@ -1,0 +1,166 @@
+"""Everything that can go wrong, in one tree. A docstring is the default message.
+
+`code` is stable and part of the contract, `status` is the HTTP status, `hint` tells the reader
+what to do next, `retry_after_s` is set where trying again helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipewatcher.model import Rejection
+
+
+class PipeWatcherError(Exception):
+    """Something went wrong inside PipeWatcher."""
+
+    code = "internal_error"
+    status = 500
+    hint: str | None = None
+    retry_after_s: int | None = None
+
+    def __init__(self, detail: str | None = None, *, hint: str | None = None) -> None:
+        self.detail = detail or (type(self).__doc__ or "").strip().partition("\n")[0]
+        if hint is not None:
+            self.hint = hint
+        super().__init__(self.detail)
+
+
+class MalformedRequest(PipeWatcherError):
+    """The request cannot be read."""
+
+    code = "malformed"
+    status = 400
+
+
+class InvalidRequest(PipeWatcherError):
+    """The request can be read, but something in it is not allowed."""
+
+    code = "invalid"
+    status = 422
+
+    def __init__(self, detail: str | None = None, errors: Sequence[Rejection] = ()) -> None:
+        super().__init__(detail)
+        self.errors = list(errors)
+
+
+class Unauthorized(PipeWatcherError):
+    """Valid credentials are required."""
+
+    code = "unauthorized"
+    status = 401
+    hint = "Send Authorization: Bearer <token>, or sign in."
+
+
+class Forbidden(PipeWatcherError):
+    """These credentials do not allow this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class NotFound(PipeWatcherError):
+    """There is nothing under this name."""
+
+    code = "not_found"
+    status = 404
+
+
+class MethodNotAllowed(PipeWatcherError):
+    """This address does not answer this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class RequestTimeout(PipeWatcherError):
+    """The request did not arrive in time."""
+
+    code = "request_timeout"
+    status = 408
+
+
+class Conflict(PipeWatcherError):
+    """This cannot be done in the present state."""
+
+    code = "conflict"
+    status = 409
+
+
+class BodyTooLarge(PipeWatcherError):
+    """The body is larger than this address accepts."""
+
+    code = "body_too_large"
+    status = 413
+    hint = "Send at most 16 MiB of readings at a time, or upload a CSV to /api/v1/imports."
+
+
+class UnsupportedMediaType(PipeWatcherError):
+    """This content type or encoding is not understood here."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
+class Busy(PipeWatcherError):
+    """PipeWatcher is at one of its own limits; nothing of this request was stored."""
+
+    code = "busy"
+    status = 503
+    retry_after_s = 1
+
+
+class Lagging(Busy):
+    """Readings arrive faster than they can be stored; nothing of this request was stored."""
+
+    code = "lagging"
+    retry_after_s = 2
+
+
+class DiskFull(Busy):
+    """The disk is nearly full; nothing of this request was stored."""
+
+    code = "disk_full"
+    retry_after_s = 30
+    hint = "Free space in the data folder; PipeWatcher goes on by itself."
+
+
+class CommitLogUnavailable(Busy):
+    """The commit log cannot take readings; nothing of this request is known to be stored."""
+
+    code = "commit_log_unavailable"
+    retry_after_s = 5
+
+
+class StoreUnavailable(Busy):
+    """The readings store cannot answer at the moment; acknowledged readings are safe."""
+
+    code = "store_unavailable"
+    retry_after_s = 5
+
+
+class Stopping(Busy):
+    """PipeWatcher is stopping; nothing of this request was stored."""
+
+    code = "stopping"
+    retry_after_s = 5
+
+
+class SettingsError(PipeWatcherError):
+    """The settings are wrong."""
+
+    code = "settings"
+
+
+class DataFolderInUse(PipeWatcherError):
+    """Another PipeWatcher process holds this data folder."""
+
+    code = "data_folder_in_use"
+    hint = "Stop it first, or set PIPEWATCHER_DATA_DIR to another folder."
+
+
+class DataFolderTooNew(PipeWatcherError):
+    """This data folder was written by a newer PipeWatcher."""
+
+    code = "data_folder_too_new"
+    hint = "Install the version that wrote it, or a newer one."

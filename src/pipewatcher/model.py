@@ -1,0 +1,246 @@
+"""The words of the house: what flows from the doors to the stores, and what answers a question.
+
+Instants inside the house are UTC microseconds since 1970-01-01 (`int`, named `*_time` or `*_at`);
+they become RFC 3339 text only at the edge. Windows are half-open: `[start, end)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Micros: TypeAlias = int
+Position: TypeAlias = Mapping[int, int]
+"""Where a reader of the commit log stands: partition -> offset of the next entry."""
+
+SECOND: Micros = 1_000_000
+MINUTE: Micros = 60 * SECOND
+HOUR: Micros = 60 * MINUTE
+DAY: Micros = 24 * HOUR
+
+IMPORT_ORIGIN_PREFIX = "import:"
+
+
+def covers(have: Position, want: Position) -> bool:
+    """True when a reader that stands at `have` has passed everything below `want`."""
+    return all(have.get(partition, 0) >= offset for partition, offset in want.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportBlock:
+    """Which part of an import a batch is. Blocks of one import are numbered 0, 1, 2, …"""
+
+    import_id: int
+    block: int
+    keep_stored: bool = False
+    """True for `?corrections=skip`: a row that would change a stored value is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Valid readings in the order in which they were accepted, as columns of equal length n.
+
+    Texts are dictionary-coded: reading i is of sensor `equipment_ids[codes[i]]` and came by
+    `origins[origin_codes[i]]`; `origin_codes` is None when all came by `origins[0]`.
+    An origin is `http:<token>`, `mqtt:<token>`, `import:<id>` or `line-protocol:<token>`.
+    """
+
+    equipment_ids: Sequence[str]
+    codes: npt.NDArray[np.uint32]
+    event_times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    origins: Sequence[str]
+    origin_codes: npt.NDArray[np.uint32] | None = None
+    block: ImportBlock | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+class StoredReading(msgspec.Struct, frozen=True, kw_only=True):
+    equipment_id: str
+    event_time: Micros
+    value: float
+    origin: str
+
+
+class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
+    """One sensor over `[start, end)`; `mean`, `min`, `max` are None when `count` is 0.
+
+    `first_time` and `last_in_window` bound the readings inside the window; `last_time` and
+    `last_value` are the newest reading before `end`, inside the window or not.
+    """
+
+    equipment_id: str
+    count: int
+    mean: float | None
+    min: float | None
+    max: float | None
+    first_time: Micros | None
+    last_in_window: Micros | None
+    last_time: Micros | None
+    last_value: float | None
+
+
+class Bucket(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings of one sensor in `[start, start + width)`: never a mean without its extremes."""
+
+    start: Micros
+    mean: float
+    min: float
+    max: float
+    count: int
+    imported: int
+    """How many of `count` came by an import."""
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    equipment_id: str
+    buckets: list[Bucket]
+
+
+class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import's rows did to the store; the five parts add up to `accepted`.
+
+    `repeated` rows were overtaken by a later row of the same file; `skipped` ones would have
+    changed a stored value and were left out because `corrections=skip` was asked for.
+    """
+
+    accepted: int = 0
+    new: int = 0
+    identical: int = 0
+    corrected: int = 0
+    repeated: int = 0
+    skipped: int = 0
+    next_block: int = 0
+    """The first block that is not in the store yet: where a resumed import goes on."""
+
+
+class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
+    readings: int
+    """Distinct readings stored and folded."""
+    unfolded: int
+    """Rows that wait for the next fold; queries see them already."""
+    sensors: int
+    file_bytes: int
+    folds: int
+    fold_seconds: float
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why one reading was refused. `index` counts from 0 in JSON, `line` from 1 in text."""
+
+    field: str
+    reason: str
+    index: int | None = None
+    line: int | None = None
+    code: str = "invalid_reading"
+
+
+RECEIPT_ERRORS_MAX = 100
+
+
+class Receipt(msgspec.Struct, kw_only=True):
+    """What a batch answers: `received = accepted + rejected`, and the first 100 errors."""
+
+    received: int
+    accepted: int
+    rejected: int
+    errors: list[Rejection] = msgspec.field(default_factory=list)
+    unknown_fields: int = 0
+
+
+SensorState: TypeAlias = Literal["new", "ok", "late", "silent"]
+
+
+class Sensor(msgspec.Struct, frozen=True, kw_only=True):
+    """What the registry knows of the stream that an equipmentId names."""
+
+    equipment_id: str
+    created_at: Micros
+    name: str | None = None
+    kind: str | None = None
+    unit: str | None = None
+    location: str | None = None
+    equipment: str | None = None
+    source: str | None = None
+    range_min: float | None = None
+    range_max: float | None = None
+    cadence_seconds: float | None = None
+
+
+ImportState: TypeAlias = Literal[
+    "queued", "running", "done", "failed", "cancelled", "interrupted", "undone"
+]
+
+
+class ImportJob(msgspec.Struct, kw_only=True):
+    """One import from its upload to its receipt, as the registry keeps it."""
+
+    id: int
+    state: ImportState
+    file_name: str
+    created_at: Micros
+    created_by: str
+    bytes_total: int
+    content_sha256: str
+    timezone: str | None = None
+    keep_stored: bool = False
+    started_at: Micros | None = None
+    finished_at: Micros | None = None
+    bytes_done: int = 0
+    rows_done: int = 0
+    received: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    counts: ImportCounts | None = None
+    unknown_columns: list[str] = msgspec.field(default_factory=list)
+    errors: list[Rejection] = msgspec.field(default_factory=list)
+    error: str | None = None
+    sensors: int = 0
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential as it is kept: only the SHA-256 of its 32 random bytes, never the secret."""
+
+    id: int
+    name: str
+    role: str
+    secret_sha256: bytes
+    created_at: Micros
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's signed-in browser; the cookie's secret is kept as its SHA-256 only."""
+
+    secret_sha256: bytes
+    name: str
+    role: str
+    created_at: Micros
+    expires_at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is asking: a token, a session or the local administrator on the Unix socket."""
+
+    name: str
+    role: str
+    by: Literal["token", "session", "local"] = "token"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What an adapter can do beyond the port's promises; what is False is asserted absent."""
+
+    import_outcomes: bool = False
+    """Splits an import's rows into new, identical, corrected and repeated."""
+    stores_position: bool = False
+    """Keeps the commit-log position in the same transaction as the readings."""
+    split_roles: bool = False
+    """May be shared by several processes."""

@@ -1,0 +1,217 @@
+"""The three ports. Their docstrings are the promise that every adapter's contract suite checks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipewatcher.model import (
+    Batch,
+    Features,
+    ImportCounts,
+    ImportJob,
+    Micros,
+    Position,
+    Sensor,
+    SensorAverage,
+    Series,
+    Session,
+    StoredReading,
+    StoreStats,
+    Token,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What was acknowledged and is not in the readings store yet."""
+
+    readings: int
+    bytes: int
+    oldest_age_s: float
+
+
+class Delivery(Protocol):
+    """Entries of the commit log in the order in which they were accepted."""
+
+    @property
+    def batches(self) -> Sequence[Batch]: ...
+
+    @property
+    def position(self) -> Position:
+        """Where a reader stands once these batches are stored."""
+        ...
+
+    async def ack(self) -> None:
+        """Says that the batches are stored: the commit log need not deliver them again.
+
+        A crash before it means that they are delivered once more.
+        """
+        ...
+
+
+class CommitLog(Protocol):
+    """Where a reading becomes durable."""
+
+    @property
+    def features(self) -> Features: ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None:
+        """Ends once every append that was begun is durable or has failed."""
+        ...
+
+    def append(self, batch: Batch) -> asyncio.Future[Position]:
+        """Takes a batch of at least one reading, whole or not at all.
+
+        The future ends with a position at or past the batch when it is durable: synced to disk,
+        or acknowledged by all in-sync replicas. It fails with `DiskFull` or
+        `CommitLogUnavailable` when it is not; then nothing of the batch will be delivered.
+        Appends become durable in the order of the calls. Cancelling the future cancels the
+        wait, not the write. Call it from the event loop's thread only.
+        """
+        ...
+
+    def append_reading(
+        self, equipment_id: str, event_time: Micros, value: float, origin: str
+    ) -> asyncio.Future[Position]:
+        """`append` for the hot path of one reading: the same promise and order."""
+        ...
+
+    def end(self) -> Position:
+        """Past everything whose append has ended well so far."""
+        ...
+
+    def backlog(self) -> Backlog:
+        """Never blocks; cheap enough to ask for every request."""
+        ...
+
+    def deliveries(self, group: str, start: Position) -> AsyncIterator[Delivery]:
+        """Every durable entry from `start` on, for ever, each to one reader of the group.
+
+        Deliveries not acked before a restart come again; order is kept per sensor.
+        `start` is where the store stands; it overrides what the commit log remembers.
+        """
+        ...
+
+
+class ReadingsStore(Protocol):
+    """Where readings are kept and asked for. Of two writes to one (sensor, event_time) the one
+    appended last stands."""
+
+    @property
+    def features(self) -> Features: ...
+
+    async def open(self) -> None:
+        """Raises `DataFolderTooNew` or `StoreUnavailable`."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def position(self) -> Position:
+        """The position given with the last `append` that was stored; `{}` at first."""
+        ...
+
+    async def append(self, batches: Sequence[Batch], position: Position) -> None:
+        """Durable and visible to every query when it returns, all or nothing.
+
+        Appending the same batches again changes no answer. Raises `StoreUnavailable`; the
+        caller tries again after `open`.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Returns once everything appended before is folded and counted (`import_counts`)."""
+        ...
+
+    async def sensors(self) -> list[str]:
+        """Every equipmentId that has or had a reading."""
+        ...
+
+    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
+        """All sensors with a reading before `end`, over `[start, end)`."""
+        ...
+
+    async def series(
+        self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
+    ) -> list[Series]:
+        """Buckets that hold readings, ascending; bucket k starts at a multiple of `bucket`
+        since 1970, the first one may begin before `start` but counts readings from it on."""
+        ...
+
+    async def readings(
+        self, equipment_id: str, start: Micros, end: Micros, limit: int
+    ) -> list[StoredReading]:
+        """The first `limit` readings in `[start, end)`, ascending in event_time."""
+        ...
+
+    async def import_counts(self, import_id: int) -> ImportCounts:
+        """What was stored of an import and what it did; zeros for an unknown one."""
+        ...
+
+    async def stats(self) -> StoreStats: ...
+
+
+class Registry(Protocol):
+    """Sensors, tokens, sessions and imports: small, slow-changing, transactional."""
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
+        """Adds the unknown ones and returns them; each id is returned once, ever."""
+        ...
+
+    async def sensors(self) -> list[Sensor]:
+        """Sorted by equipmentId."""
+        ...
+
+    async def sensor(self, equipment_id: str) -> Sensor:
+        """Raises `NotFound`."""
+        ...
+
+    async def update_sensor(
+        self, equipment_id: str, changes: Mapping[str, str | float | None]
+    ) -> Sensor:
+        """Sets the named fields of `Sensor` and returns the result. Raises `NotFound`."""
+        ...
+
+    async def add_token(
+        self, name: str, role: str, secret_sha256: bytes, created_at: Micros
+    ) -> Token:
+        """Raises `Conflict` when the name is taken."""
+        ...
+
+    async def tokens(self) -> list[Token]: ...
+
+    async def remove_token(self, token_id: int) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    async def add_session(self, session: Session) -> None: ...
+
+    async def session(self, secret_sha256: bytes) -> Session | None: ...
+
+    async def remove_session(self, secret_sha256: bytes) -> None: ...
+
+    async def remove_expired_sessions(self, now: Micros) -> int: ...
+
+    async def add_import(self, job: ImportJob) -> ImportJob:
+        """Stores the job under the next free id (`job.id` is not looked at); durable."""
+        ...
+
+    async def save_import(self, job: ImportJob) -> None:
+        """Replaces the job with the same id; durable. Raises `NotFound`."""
+        ...
+
+    async def import_job(self, import_id: int) -> ImportJob:
+        """Raises `NotFound`."""
+        ...
+
+    async def import_jobs(self, limit: int, before_id: int | None = None) -> list[ImportJob]:
+        """Newest first."""
+        ...

@@ -1,0 +1,115 @@
+"""Every setting, with its unit, default and bounds: environment `PIPEWATCHER_*` over TOML.
+
+A secret may also be given as a file: `PIPEWATCHER_ADMIN_TOKEN_FILE=/run/secrets/admin-token`.
+Only the wiring and the commands see this; the stages are given plain values.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from pipewatcher.errors import SettingsError
+
+PREFIX = "PIPEWATCHER_"
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data_dir: Path = Field(Path("pipewatcher-data"), description="Folder of the embedded engines.")
+    http_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    http_port: int = Field(8000, ge=0, le=65535, description="Port of API and page; 0 = any free.")
+    commit_log: str = Field("embedded:", description="Where readings become durable.")
+    readings: str = Field("duckdb:", description="Where readings are stored and asked for.")
+    registry: str = Field("sqlite:", description="Where sensors, tokens and imports are kept.")
+    admin_token: SecretStr | None = Field(
+        None,
+        description="An admin token of 20 or more characters, valid as long as it is set; "
+        "without it one is made at the first start and printed once.",
+    )
+    future_max_s: int = Field(
+        300, ge=0, le=86_400, description="Seconds a reading may lie ahead of our clock."
+    )
+    disk_free_min_mb: int = Field(
+        512, ge=0, description="MiB that must stay free on the data folder's disk; below: 503."
+    )
+    backlog_max_mb: int = Field(
+        1024, ge=1, description="MiB acknowledged but not yet stored; above: 503."
+    )
+    inflight_max_mb: int = Field(
+        256, ge=16, description="MiB of request bodies held in memory at a time; above: 503."
+    )
+    connections_max: int = Field(
+        16_000, ge=16, description="Open HTTP connections; more are answered with 503."
+    )
+    store_memory_mb: int = Field(
+        768, ge=128, description="MiB that the readings store may use for its work."
+    )
+    log_format: Literal["plain", "json"] = Field("plain", description="Lines on stderr.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe lines that are written."
+    )
+
+    @field_validator("admin_token")
+    @classmethod
+    def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < 20:
+            raise ValueError("an admin token has at least 20 characters")
+        return token
+
+
+def load_settings(
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    **overrides: object,
+) -> Settings:
+    """Overrides (of the command line) win over the environment, that over the TOML file.
+
+    Raises `SettingsError` with every fault in one message.
+    """
+    environ = os.environ if environ is None else environ
+    faults: list[str] = []
+    given = {
+        **_from_toml(config, faults),
+        **_from_environment(environ, faults),
+        **{name: value for name, value in overrides.items() if value is not None},
+    }
+    try:
+        settings = Settings.model_validate(given)
+    except ValidationError as error:
+        for fault in error.errors():
+            name = "_".join(str(part) for part in fault["loc"]).upper()
+            faults.append(f"{PREFIX}{name}: {fault['msg']}")
+    if faults:
+        raise SettingsError("; ".join(faults), hint="`pipewatcher config` lists every setting.")
+    return settings
+
+
+def _from_toml(config: Path | None, faults: list[str]) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        return tomllib.loads(config.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{config}: {error}")
+        return {}
+
+
+def _from_environment(environ: Mapping[str, str], faults: list[str]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        key = PREFIX + name.upper()
+        if key in environ:
+            given[name] = environ[key]
+        elif f"{key}_FILE" in environ:
+            try:
+                given[name] = Path(environ[f"{key}_FILE"]).read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(f"{key}_FILE: {error}")
+    return given
