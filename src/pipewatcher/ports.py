@@ -109,7 +109,9 @@ class ReadingsStore(Protocol):
         """Raises `DataFolderTooNew` or `StoreUnavailable`."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Harmless when it is closed already."""
+        ...
 
     async def position(self) -> Position:
         """The position given with the last `append` that was stored; `{}` at first."""

@@ -1,0 +1,447 @@
+"""The embedded readings store: one DuckDB file, owned by this process.
+
+Three kinds of threads, each with its own cursor: one that appends what is drained, one that folds
+and is the only one that checkpoints, and a few that answer questions. Nothing here runs on the
+event loop. A fatal error of the file (a full disk) makes every call raise `StoreUnavailable`
+until `open` is called again; what DuckDB had committed is then there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipewatcher.errors import StoreUnavailable
+from pipewatcher.model import (
+    IMPORT_ORIGIN_PREFIX,
+    SECOND,
+    Batch,
+    Features,
+    ImportCounts,
+    Micros,
+    Position,
+    SensorAverage,
+    Series,
+    StoredReading,
+    StoreStats,
+    covers,
+)
+from pipewatcher.readings.duckdb_sql import reads, schema
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.fold import fold
+from pipewatcher.readings.duckdb_sql.recluster import Recluster
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+FOLD_INTERVAL_S = 1.0
+FOLD_ROWS = 500_000
+RECLUSTER_INTERVAL_S = 60.0
+WAL_BYTES_MAX = 64 * 2**20
+QUERY_THREADS = 3
+
+
+class DuckDBStore:
+    def __init__(
+        self, path: Path, *, memory_mb: int = 768, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = path
+        self._wal = path.with_name(path.name + ".wal")
+        self._memory_mb = memory_mb
+        self._clock = clock
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._generation = 0
+        self._local = threading.local()
+        self._commit_lock = threading.Lock()
+        self._fold_lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._folder: threading.Thread | None = None
+        self._appender = ThreadPoolExecutor(1, "store-append")
+        self._readers = ThreadPoolExecutor(QUERY_THREADS, "store-query")
+        self._names: list[str] = []
+        self._codes: dict[str, int] = {}
+        self._origins: dict[int, str] = {}
+        self._origin_codes: dict[str, int] = {}
+        self._next_seq = 0
+        self._appended_rows = 0
+        self._folded_rows = 0
+        self._folds = 0
+        self._fold_seconds = 0.0
+        self._recluster = Recluster()
+        self._closed = False
+
+    @property
+    def features(self) -> Features:
+        return Features(import_outcomes=True, stores_position=True)
+
+    async def open(self) -> None:
+        await self._on(self._appender, self._open)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._on(self._appender, self._close)
+        self._readers.shutdown()
+        self._appender.shutdown()
+
+    async def position(self) -> Position:
+        return await self._on(self._appender, self._position)
+
+    async def append(self, batches: Sequence[Batch], position: Position) -> None:
+        await self._on(self._appender, lambda: self._append(batches, position))
+
+    async def settle(self) -> None:
+        await self._on(self._readers, self._fold_all)
+
+    async def sensors(self) -> list[str]:
+        return list(self._names)
+
+    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
+        return await self._ask(lambda cursor: reads.averages(cursor, self._names, start, end))
+
+    async def series(
+        self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
+    ) -> list[Series]:
+        known = [self._codes[name] for name in equipment_ids if name in self._codes]
+        found = await self._ask(
+            lambda cursor: reads.series(cursor, known, self._names, start, end, bucket)
+        )
+        by_name = {series.equipment_id: series for series in found}
+        return [
+            by_name.get(name, Series(equipment_id=name, buckets=[]))
+            for name in dict.fromkeys(equipment_ids)
+        ]
+
+    async def readings(
+        self, equipment_id: str, start: Micros, end: Micros, limit: int
+    ) -> list[StoredReading]:
+        sensor = self._codes.get(equipment_id)
+        if sensor is None:
+            return []
+        return await self._ask(
+            lambda cursor: reads.readings(
+                cursor, sensor, equipment_id, self._origins, start, end, limit
+            )
+        )
+
+    async def import_counts(self, import_id: int) -> ImportCounts:
+        def count(cursor: Cursor) -> ImportCounts:
+            accepted, next_block = one(
+                cursor,
+                "SELECT coalesce(sum(accepted), 0)::BIGINT, coalesce(max(next_block), 0) "
+                "FROM import_progress WHERE import_id = ?",
+                [import_id],
+            )
+            outcome = one(
+                cursor,
+                "SELECT coalesce(sum(new), 0)::BIGINT, coalesce(sum(identical), 0)::BIGINT, "
+                "coalesce(sum(corrected), 0)::BIGINT, coalesce(sum(repeated), 0)::BIGINT, "
+                "coalesce(sum(skipped), 0)::BIGINT FROM import_outcome WHERE import_id = ?",
+                [import_id],
+            )
+            new, identical, corrected, repeated, skipped = outcome
+            return ImportCounts(
+                accepted=accepted,
+                new=new,
+                identical=identical,
+                corrected=corrected,
+                repeated=repeated,
+                skipped=skipped,
+                next_block=next_block,
+            )
+
+        return await self._ask(count)
+
+    async def stats(self) -> StoreStats:
+        total = await self._ask(
+            lambda cursor: one(cursor, "SELECT coalesce(sum(count), 0)::BIGINT FROM latest")[0]
+        )
+        return StoreStats(
+            readings=total,
+            unfolded=self._hot_rows(),
+            sensors=len(self._names),
+            file_bytes=_size(self._path) + _size(self._wal),
+            folds=self._folds,
+            fold_seconds=self._fold_seconds,
+        )
+
+    # Threads and cursors
+
+    async def _on(self, executor: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, self._guarded, call)
+
+    async def _ask(self, question: Callable[[Cursor], T]) -> T:
+        return await self._on(self._readers, lambda: self._snapshot(question))
+
+    def _snapshot(self, question: Callable[[Cursor], T]) -> T:
+        cursor = self._cursor()
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            return question(cursor)
+        finally:
+            cursor.execute("ROLLBACK")
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except duckdb.Error as error:
+            log.error("readings store: %s", error)
+            raise StoreUnavailable from error
+
+    def _cursor(self) -> Cursor:
+        """This thread's cursor on the file as it was last opened."""
+        if self._database is None:
+            raise StoreUnavailable
+        if getattr(self._local, "generation", None) != self._generation:
+            self._local.cursor = self._database.cursor()
+            self._local.generation = self._generation
+        cursor: Cursor = self._local.cursor
+        return cursor
+
+    # Opening and closing, on the append thread
+
+    def _open(self) -> None:
+        self._shut()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = duckdb.connect(
+            str(self._path),
+            config={
+                "memory_limit": f"{self._memory_mb}MB",
+                "temp_directory": str(self._path.with_name(self._path.name + ".tmp")),
+                "checkpoint_threshold": "1TB",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            },
+        )
+        self._generation += 1
+        cursor = self._cursor()
+        schema.create(cursor)
+        self._names = [""] * (one(cursor, "SELECT coalesce(max(sensor) + 1, 0) FROM sensor")[0])
+        for code, name in cursor.execute("SELECT sensor, equipment_id FROM sensor").fetchall():
+            self._names[code] = name
+        self._codes = {name: code for code, name in enumerate(self._names)}
+        self._origins = dict(cursor.execute("SELECT origin, name FROM origin").fetchall())
+        self._origin_codes = {name: code for code, name in self._origins.items()}
+        self._folded_rows = 0
+        self._next_seq, self._appended_rows = one(
+            cursor,
+            "SELECT 1 + greatest((SELECT coalesce(max(seq), 0) FROM hot), "
+            "(SELECT coalesce(max(seq), 0) FROM version)), (SELECT count(*) FROM hot)",
+        )
+        self._recluster = Recluster()
+        self._stopping.clear()
+        self._folder = threading.Thread(target=self._fold_for_ever, name="store-fold")
+        self._folder.start()
+
+    def _shut(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._folder is not None:
+            self._folder.join()
+            self._folder = None
+        if self._database is not None:
+            self._generation += 1
+            try:
+                self._database.close()
+            except duckdb.Error as error:
+                log.warning("closing the readings store: %s", error)
+            self._database = None
+
+    def _close(self) -> None:
+        if self._database is not None:
+            try:
+                self._fold_all()
+                self._cursor().execute("CHECKPOINT")
+            except duckdb.Error as error:
+                log.warning("the readings store is closed without a last fold: %s", error)
+        self._shut()
+
+    # Appending, on the append thread
+
+    def _position(self) -> Position:
+        return dict(self._cursor().execute("SELECT partition, next FROM position").fetchall())
+
+    def _append(self, batches: Sequence[Batch], position: Position) -> None:
+        cursor = self._cursor()
+        if covers(self._position(), position):
+            return
+        with self._commit_lock:
+            cursor.execute("BEGIN")
+            names, origins = len(self._names), len(self._origins)
+            try:
+                rows = self._insert(cursor, batches)
+                self._insert_names(cursor, names, origins)
+                self._count_blocks(cursor, batches)
+                for partition, offset in position.items():
+                    cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
+                    cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
+                cursor.execute("COMMIT")
+            except BaseException:
+                self._forget_names(names, origins)
+                _roll_back(cursor)
+                raise
+        self._next_seq += rows
+        self._appended_rows += rows
+        if self._hot_rows() >= FOLD_ROWS:
+            self._wake.set()
+
+    def _insert(self, cursor: Cursor, batches: Sequence[Batch]) -> int:
+        columns = [self._columns(batch) for batch in batches if len(batch)]
+        if not columns:
+            return 0
+        sensors, times, values, origins, keeps = (
+            np.concatenate(parts) for parts in zip(*columns, strict=True)
+        )
+        drained = pa.table(
+            {
+                "sensor": sensors,
+                "event_time": times,
+                "value": values,
+                "origin": origins,
+                "seq": np.arange(self._next_seq, self._next_seq + len(sensors)),
+                "keep_stored": keeps,
+            }
+        )
+        cursor.register("drained", drained)  # type: ignore[attr-defined]
+        cursor.execute("INSERT INTO hot SELECT * FROM drained")
+        cursor.unregister("drained")  # type: ignore[attr-defined]
+        return len(sensors)
+
+    def _columns(self, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
+        sensor_of = np.fromiter(
+            (self._sensor(name) for name in batch.equipment_ids),
+            np.int32,
+            len(batch.equipment_ids),
+        )
+        origin_of = np.fromiter(
+            (self._origin(name) for name in batch.origins), np.int32, len(batch.origins)
+        )
+        if batch.origin_codes is None:
+            origins = np.full(len(batch), origin_of[0], np.int32)
+        else:
+            origins = origin_of[batch.origin_codes]
+        keeps = np.full(len(batch), batch.block is not None and batch.block.keep_stored)
+        return sensor_of[batch.codes], batch.event_times, batch.values, origins, keeps
+
+    def _sensor(self, name: str) -> int:
+        code = self._codes.get(name)
+        if code is None:
+            code = self._codes[name] = len(self._names)
+            self._names.append(name)
+        return code
+
+    def _origin(self, name: str) -> int:
+        if name.startswith(IMPORT_ORIGIN_PREFIX):
+            return -int(name.removeprefix(IMPORT_ORIGIN_PREFIX))
+        code = self._origin_codes.get(name)
+        if code is None:
+            code = self._origin_codes[name] = len(self._origins) + 1
+            self._origins[code] = name
+        return code
+
+    def _insert_names(self, cursor: Cursor, names: int, origins: int) -> None:
+        if len(self._names) > names:
+            new = pa.table(
+                {
+                    "sensor": np.arange(names, len(self._names), dtype=np.int32),
+                    "equipment_id": self._names[names:],
+                }
+            )
+            cursor.register("new_sensors", new)  # type: ignore[attr-defined]
+            cursor.execute("INSERT INTO sensor SELECT * FROM new_sensors")
+            cursor.unregister("new_sensors")  # type: ignore[attr-defined]
+        for code in range(origins + 1, len(self._origins) + 1):
+            cursor.execute("INSERT INTO origin VALUES (?, ?)", [code, self._origins[code]])
+
+    def _forget_names(self, names: int, origins: int) -> None:
+        for name in self._names[names:]:
+            del self._codes[name]
+        del self._names[names:]
+        for code in range(origins + 1, len(self._origins) + 1):
+            del self._origin_codes[self._origins.pop(code)]
+
+    @staticmethod
+    def _count_blocks(cursor: Cursor, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            if batch.block is not None:
+                cursor.execute(
+                    "INSERT INTO import_progress VALUES (?, ?, ?)",
+                    [batch.block.import_id, batch.block.block + 1, len(batch)],
+                )
+
+    # Folding, on the fold thread (or the one that waits for it)
+
+    def _fold_for_ever(self) -> None:
+        next_recluster = 0.0
+        while not self._stopping.is_set():
+            self._wake.wait(FOLD_INTERVAL_S)
+            self._wake.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                more = self._fold_once()
+                if more:
+                    self._wake.set()
+                elif time.monotonic() >= next_recluster and not self._recluster_once():
+                    next_recluster = time.monotonic() + RECLUSTER_INTERVAL_S
+                self._checkpoint()
+            except duckdb.Error as error:
+                log.error("fold: %s", error)
+                self._stopping.wait(5)
+
+    def _hot_rows(self) -> int:
+        return self._appended_rows - self._folded_rows
+
+    def _fold_all(self) -> None:
+        while self._fold_once():
+            pass
+
+    def _fold_once(self) -> bool:
+        """Folds what waits, if anything does; says whether more waits."""
+        with self._fold_lock:
+            if self._hot_rows() == 0:
+                return False
+            began = time.monotonic()
+            folded = fold(self._cursor())
+            self._folded_rows += folded.rows
+            self._folds += 1
+            self._fold_seconds += time.monotonic() - began
+            return folded.more
+
+    def _recluster_once(self) -> bool:
+        with self._fold_lock:
+            return self._recluster.step(self._cursor(), int(self._clock() * SECOND))
+
+    def _checkpoint(self) -> None:
+        """Only when no append is under way: DuckDB refuses a checkpoint beside a writer."""
+        if _size(self._wal) >= WAL_BYTES_MAX:
+            with self._fold_lock, self._commit_lock:
+                self._cursor().execute("CHECKPOINT")
+
+
+def _roll_back(cursor: Cursor) -> None:
+    """After a failed commit there may be nothing left to roll back."""
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.Error as error:
+        log.debug("rollback: %s", error)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

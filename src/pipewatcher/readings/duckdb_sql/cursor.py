@@ -1,0 +1,24 @@
+"""The little of a DuckDB cursor that the SQL modules need; the driver stays in one file."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+
+class Cursor(Protocol):
+    def execute(self, query: str, parameters: object = ...) -> Cursor: ...
+
+    def fetchone(self) -> tuple[Any, ...] | None: ...
+
+    def fetchall(self) -> list[tuple[Any, ...]]: ...
+
+    def to_arrow_table(self) -> pa.Table: ...
+
+
+def one(cursor: Cursor, query: str, parameters: object = ()) -> tuple[Any, ...]:
+    """The only row of a query that always has one."""
+    row = cursor.execute(query, parameters).fetchone()
+    assert row is not None
+    return row

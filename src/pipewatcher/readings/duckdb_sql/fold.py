@@ -1,0 +1,249 @@
+"""Fold: moves drained readings from `hot` into `raw` and brings the rollups up to date.
+
+One transaction, so a crash at any line leaves the state before it. The input is everything up
+to a mark in commit-log order; of several writes to one reading the last one stands.
+
+An hour is *extended* when all of its new readings are later than its last stored one: its rollup
+is combined with theirs and `raw` need not be read. Otherwise its predecessors are looked up and
+the hour is *recomputed* from `raw`. Both give the same rollup (property-tested).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipewatcher.model import DAY
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
+from pipewatcher.readings.duckdb_sql.schema import (
+    DAY_OF,
+    EPOCH_OFFSET,
+    HOUR_OF,
+    ROLLUP_COLUMNS,
+    ROLLUP_OF_READINGS,
+)
+
+ROWS_MAX = 2_000_000
+RANGE_GAP_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    rows: int
+    """Rows taken out of `hot`."""
+    more: bool
+    """Whether `hot` held rows past the mark when the fold began."""
+
+
+def fold(cursor: Cursor) -> Folded:
+    """Folds the oldest rows of `hot`, at most `ROWS_MAX`, in one transaction."""
+    cursor.execute("BEGIN")
+    try:
+        folded = _fold(cursor)
+        cursor.execute("COMMIT")
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+    return folded
+
+
+def _fold(cursor: Cursor) -> Folded:
+    first, last, keeps = one(
+        cursor, "SELECT min(seq), max(seq), coalesce(bool_or(keep_stored), false) FROM hot"
+    )
+    if first is None:
+        return Folded(rows=0, more=False)
+    mark = _mark(cursor, min(last, first + ROWS_MAX - 1))
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE taken AS SELECT *, {HOUR_OF}::INTEGER AS hour "
+        "FROM hot WHERE seq <= ?",
+        [mark],
+    )
+    rows = one(cursor, "SELECT count(*) FROM taken")[0]
+    if keeps:
+        drop_kept(cursor)
+    _take_last_writes(cursor)
+    _find_groups(cursor)
+    _find_predecessors(cursor)
+    if one(cursor, "SELECT count(*) FROM incoming WHERE origin < 0")[0]:
+        count_outcomes(cursor)
+    keep_versions(cursor)
+    _replace_in_raw(cursor)
+    _update_rollups(cursor)
+    _update_latest(cursor)
+    cursor.execute("DELETE FROM hot WHERE seq <= ?", [mark])
+    return Folded(rows=rows, more=mark < last)
+
+
+def _mark(cursor: Cursor, bound: int) -> int:
+    """The last seq of this fold: before the first place where an import and another origin
+    write the same reading one after the other, so that each is judged against the other."""
+    if not one(cursor, "SELECT count(*) FROM hot WHERE origin < 0 AND seq <= ?", [bound])[0]:
+        return bound
+    switch = one(
+        cursor,
+        """
+        WITH contested AS (
+            SELECT sensor, event_time FROM hot WHERE seq <= $1
+            GROUP BY ALL HAVING min(origin) < 0 AND min(origin) <> max(origin)),
+        ordered AS (
+            SELECT seq, origin, lag(origin) OVER (PARTITION BY sensor, event_time ORDER BY seq) AS o
+            FROM hot SEMI JOIN contested USING (sensor, event_time) WHERE seq <= $1)
+        SELECT min(seq) FROM ordered WHERE o <> origin AND (o < 0 OR origin < 0)
+        """,
+        [bound],
+    )[0]
+    return bound if switch is None else int(switch) - 1
+
+
+def _take_last_writes(cursor: Cursor) -> None:
+    """`incoming`: the write of each reading that stands, with how often it was written."""
+    cursor.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE incoming AS
+        SELECT sensor, event_time, any_value(hour) AS hour, arg_max(value, seq) AS value,
+               arg_max(origin, seq) AS origin, max(seq) AS seq, count(*) AS writes
+        FROM taken GROUP BY sensor, event_time
+        """
+    )
+
+
+def _find_groups(cursor: Cursor) -> None:
+    """`touched`: each (sensor, hour) of `incoming` and whether it extends its rollup."""
+    cursor.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE touched AS
+        WITH arrived AS (
+            SELECT sensor, hour, min(event_time) AS first_time FROM incoming GROUP BY ALL),
+        stored AS (
+            SELECT sensor, hour, last_time FROM rollup
+            WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
+        SELECT arrived.sensor, arrived.hour,
+               coalesce(arrived.first_time > stored.last_time, true) AS extends
+        FROM arrived LEFT JOIN stored USING (sensor, hour)
+        """
+    )
+
+
+def _recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:
+    """Half-open ranges of event_time that hold every hour to recompute, by whole days, so that
+    scattered late data reads only the days that it touches."""
+    days = cursor.execute(
+        "SELECT DISTINCT hour // 24 AS day FROM touched WHERE NOT extends ORDER BY day"
+    ).fetchall()
+    ranges: list[tuple[int, int]] = []
+    for (day,) in days:
+        start = day * DAY - EPOCH_OFFSET
+        if ranges and start - ranges[-1][1] <= RANGE_GAP_DAYS * DAY:
+            ranges[-1] = (ranges[-1][0], start + DAY)
+        else:
+            ranges.append((start, start + DAY))
+    return ranges
+
+
+def _find_predecessors(cursor: Cursor) -> None:
+    """`predecessor`: rows of `raw` that `incoming` overwrites. Extended hours have none."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE predecessor "
+        "(sensor INTEGER, event_time BIGINT, value DOUBLE, origin INTEGER)"
+    )
+    for start, end in _recompute_ranges(cursor):
+        cursor.execute(
+            """
+            INSERT INTO predecessor
+            SELECT raw.sensor, raw.event_time, raw.value, raw.origin
+            FROM raw SEMI JOIN (
+                SELECT sensor, event_time FROM incoming
+                SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
+                WHERE event_time >= $1 AND event_time < $2) USING (sensor, event_time)
+            WHERE raw.event_time >= $1 AND raw.event_time < $2
+            """,
+            [start, end],
+        )
+
+
+def _replace_in_raw(cursor: Cursor) -> None:
+    bounds = one(cursor, "SELECT min(event_time), max(event_time) FROM predecessor")
+    if bounds[0] is not None:
+        cursor.execute(
+            """
+            DELETE FROM raw USING predecessor AS old
+            WHERE raw.sensor = old.sensor AND raw.event_time = old.event_time
+              AND raw.event_time BETWEEN $1 AND $2
+            """,
+            bounds,
+        )
+    cursor.execute(
+        f"""
+        INSERT INTO raw SELECT sensor, event_time, value, origin FROM incoming
+        ORDER BY {DAY_OF}, sensor, event_time
+        """
+    )
+    cursor.execute(
+        f"INSERT INTO unclustered SELECT {DAY_OF}::INTEGER, count(*) FROM incoming GROUP BY ALL"
+    )
+
+
+def _update_rollups(cursor: Cursor) -> None:
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE renewed AS
+        WITH arrived AS (
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}
+            FROM incoming SEMI JOIN (SELECT * FROM touched WHERE extends) USING (sensor, hour)
+            GROUP BY sensor, hour),
+        stored AS (
+            SELECT {ROLLUP_COLUMNS} FROM rollup
+            WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
+        SELECT a.sensor, a.hour, a.count + coalesce(s.count, 0) AS count,
+               a.sum + coalesce(s.sum, 0) AS sum, least(a.min, s.min) AS min,
+               greatest(a.max, s.max) AS max, coalesce(s.first_time, a.first_time) AS first_time,
+               coalesce(s.first_value, a.first_value) AS first_value, a.last_time, a.last_value,
+               a.imported + coalesce(s.imported, 0) AS imported
+        FROM arrived AS a LEFT JOIN stored AS s USING (sensor, hour)
+        """
+    )
+    for start, end in _recompute_ranges(cursor):
+        cursor.execute(
+            f"""
+            INSERT INTO renewed
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}
+            FROM (SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
+                  WHERE event_time >= $1 AND event_time < $2)
+            SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
+            GROUP BY sensor, hour
+            """,
+            [start, end],
+        )
+    bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
+    if bounds[0] is None:
+        return
+    cursor.execute(
+        """
+        DELETE FROM rollup USING touched
+        WHERE rollup.sensor = touched.sensor AND rollup.hour = touched.hour
+          AND rollup.hour BETWEEN $1 AND $2
+        """,
+        bounds,
+    )
+    cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM renewed ORDER BY hour, sensor")
+
+
+def _update_latest(cursor: Cursor) -> None:
+    cursor.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE newest AS
+        WITH arrived AS (
+            SELECT sensor, count(*) AS count, max(event_time) AS last_time,
+                   arg_max(value, event_time) AS last_value
+            FROM incoming GROUP BY sensor),
+        gone AS (SELECT sensor, count(*) AS count FROM predecessor GROUP BY sensor)
+        SELECT a.sensor, a.count + coalesce(l.count, 0) - coalesce(g.count, 0) AS count,
+               greatest(a.last_time, l.last_time) AS last_time,
+               CASE WHEN l.last_time > a.last_time THEN l.last_value ELSE a.last_value END
+               AS last_value
+        FROM arrived AS a LEFT JOIN latest AS l USING (sensor) LEFT JOIN gone AS g USING (sensor)
+        """
+    )
+    cursor.execute("DELETE FROM latest USING newest WHERE latest.sensor = newest.sensor")
+    cursor.execute("INSERT INTO latest SELECT sensor, count, last_time, last_value FROM newest")

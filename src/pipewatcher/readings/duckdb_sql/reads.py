@@ -1,0 +1,260 @@
+"""Answers, each from one snapshot of `rollup`, `raw` and `hot`.
+
+A rollup stands for its hour when all its readings lie in the window and no drained reading waits
+in `hot` at or before its last one. The other hours are read from `raw`, without the rows that
+`hot` overwrites; and every reading in `hot` counts itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipewatcher.model import HOUR, Bucket, Micros, SensorAverage, Series, StoredReading
+from pipewatcher.readings.duckdb_sql.cursor import Cursor
+from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, HOUR_OF, SUM_SCALE
+
+FRESH = f"""
+    fresh AS MATERIALIZED (
+        SELECT sensor, event_time, arg_max(value, seq) AS value, arg_max(origin, seq) AS origin,
+               {HOUR_OF}::INTEGER AS hour
+        FROM hot WHERE NOT keep_stored AND event_time < $end AND ($sensors IS NULL
+              OR list_contains($sensors, sensor))
+        GROUP BY sensor, event_time)
+"""
+
+PARTS = f"""
+    {FRESH},
+    hours AS (
+        SELECT * FROM rollup
+        WHERE hour BETWEEN $first_hour AND $last_hour AND last_time >= $start AND first_time < $end
+          AND ($sensors IS NULL OR list_contains($sensors, sensor))),
+    disturbed AS (
+        SELECT sensor, hour FROM (
+            SELECT sensor, hour, min(event_time) AS first_fresh FROM fresh
+            WHERE event_time >= $start GROUP BY ALL) JOIN hours USING (sensor, hour)
+        WHERE first_fresh <= last_time),
+    whole AS (
+        SELECT * FROM hours ANTI JOIN disturbed USING (sensor, hour)
+        WHERE first_time >= $start AND last_time < $end),
+    torn AS MATERIALIZED (
+        SELECT sensor, hour FROM hours WHERE first_time < $start OR last_time >= $end
+        UNION SELECT sensor, hour FROM disturbed),
+    readings AS (
+        SELECT sensor, event_time, value, origin FROM (
+            SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
+            WHERE event_time >= $start AND event_time < $end
+              AND ({{spans}})
+              AND ($sensors IS NULL OR list_contains($sensors, sensor)))
+        SEMI JOIN torn USING (sensor, hour) ANTI JOIN fresh USING (sensor, event_time)
+        UNION ALL
+        SELECT sensor, event_time, value, origin FROM fresh WHERE event_time >= $start)
+"""
+
+AVERAGES = f"""
+WITH {PARTS},
+    parts AS (
+        SELECT sensor, count, sum, min, max, first_time, last_time, last_value FROM whole
+        UNION ALL
+        SELECT sensor, count(*), sum(value / {SUM_SCALE}), min(value), max(value),
+               min(event_time), max(event_time), arg_max(value, event_time)
+        FROM readings GROUP BY sensor),
+    window_means AS (
+        SELECT sensor, sum(count)::BIGINT AS count, sum(sum) / sum(count) * {SUM_SCALE} AS mean,
+               min(min) AS min, max(max) AS max, min(first_time) AS first_time,
+               max(last_time) AS last_time, arg_max(last_value, last_time) AS last_value
+        FROM parts GROUP BY sensor),
+    newest AS (
+        SELECT sensor, max(last_time) AS last_time,
+               arg_max(last_value, (last_time, rank)) AS last_value
+        FROM (SELECT sensor, last_time, last_value, 0 AS rank FROM latest WHERE last_time < $end
+              UNION ALL SELECT sensor, last_time, last_value, 1 FROM window_means
+              UNION ALL SELECT sensor, event_time, value, 2 FROM fresh) GROUP BY sensor)
+SELECT sensor, coalesce(count, 0), mean, min, max, first_time, window_means.last_time,
+       newest.last_time, newest.last_value
+FROM newest LEFT JOIN window_means USING (sensor)
+"""
+
+BEFORE = f"""
+SELECT sensor, max(last_time), arg_max(last_value, last_time)
+FROM (SELECT sensor, last_time, last_value FROM rollup WHERE hour < $first_hour
+      UNION ALL
+      SELECT sensor, event_time, value FROM raw
+      WHERE event_time < $end AND event_time >= $first_hour * {HOUR} - {EPOCH_OFFSET})
+WHERE list_contains($sensors, sensor) GROUP BY sensor
+"""
+
+SERIES = f"""
+WITH {PARTS},
+    parts AS (
+        {{hours}}
+        SELECT sensor, (event_time + {EPOCH_OFFSET}) // $bucket AS bucket, count(*) AS count,
+               sum(value / {SUM_SCALE}) AS sum, min(value) AS min, max(value) AS max,
+               count(*) FILTER (origin < 0) AS imported
+        FROM {{readings}} GROUP BY ALL)
+SELECT sensor, bucket, sum(sum) / sum(count) * {SUM_SCALE}, min(min), max(max),
+       sum(count)::BIGINT, sum(imported)::BIGINT
+FROM parts GROUP BY sensor, bucket ORDER BY sensor, bucket
+"""
+SERIES_HOURS = f"""
+    SELECT sensor, hour * {HOUR} // $bucket AS bucket, count, sum, min, max, imported FROM whole
+    UNION ALL
+"""
+TORN_HOURS = f"""
+WITH first_fresh AS (
+    SELECT sensor, {HOUR_OF}::INTEGER AS hour, min(event_time) AS first_fresh FROM hot
+    WHERE event_time >= $start AND event_time < $end GROUP BY ALL)
+SELECT DISTINCT hour FROM (
+    SELECT hour FROM rollup
+    WHERE (hour = $first_hour AND first_time < $start AND last_time >= $start)
+       OR (hour = $last_hour AND last_time >= $end AND first_time < $end)
+    UNION ALL
+    SELECT hour FROM first_fresh JOIN rollup USING (sensor, hour)
+    WHERE first_fresh <= last_time AND hour BETWEEN $first_hour AND $last_hour)
+ORDER BY hour
+"""
+SPANS_MAX = 100
+ALL_READINGS = """(
+    SELECT sensor, event_time, value, origin FROM raw ANTI JOIN fresh USING (sensor, event_time)
+    WHERE event_time >= $start AND event_time < $end AND list_contains($sensors, sensor)
+    UNION ALL SELECT sensor, event_time, value, origin FROM fresh WHERE event_time >= $start)
+"""
+
+READINGS = f"""
+WITH {FRESH},
+    readings AS {ALL_READINGS}
+SELECT event_time, value, origin FROM readings ORDER BY event_time LIMIT $limit
+"""
+
+
+def averages(
+    cursor: Cursor, names: Sequence[str], start: Micros, end: Micros
+) -> list[SensorAverage]:
+    rows = cursor.execute(
+        AVERAGES.format(spans=_torn_spans(cursor, start, end)), _window(start, end, None)
+    ).fetchall()
+    rows = _look_back(cursor, rows, start, end)
+    return [
+        SensorAverage(
+            equipment_id=names[sensor],
+            count=count,
+            mean=mean,
+            min=low,
+            max=high,
+            first_time=first,
+            last_in_window=last,
+            last_time=newest,
+            last_value=value,
+        )
+        for sensor, count, mean, low, high, first, last, newest, value in rows
+    ]
+
+
+def _look_back(
+    cursor: Cursor, rows: list[tuple[Any, ...]], start: Micros, end: Micros
+) -> list[tuple[Any, ...]]:
+    """For sensors that have no reading in the window but one at or past `end`: `latest` does not
+    know the one before it, so it is looked up in what is older than the window."""
+    with_readings = {row[0] for row in rows if row[1]}
+    later = cursor.execute("SELECT sensor FROM latest WHERE last_time >= ?", [end]).fetchall()
+    sought = [sensor for (sensor,) in later if sensor not in with_readings]
+    if not sought:
+        return rows
+    found = cursor.execute(
+        BEFORE, {"sensors": sought, "end": end, "first_hour": _hour(start)}
+    ).fetchall()
+    fresh = {row[0]: row for row in rows}
+    for sensor, time, value in found:
+        if sensor not in fresh or time > fresh[sensor][7]:
+            fresh[sensor] = (sensor, 0, None, None, None, None, None, time, value)
+    return list(fresh.values())
+
+
+def series(
+    cursor: Cursor,
+    sensors: Sequence[int],
+    names: Sequence[str],
+    start: Micros,
+    end: Micros,
+    bucket: Micros,
+) -> list[Series]:
+    by_hour = bucket % HOUR == 0
+    query = SERIES.format(
+        spans=_torn_spans(cursor, start, end),
+        hours=SERIES_HOURS if by_hour else "",
+        readings="readings" if by_hour else ALL_READINGS,
+    )
+    rows = cursor.execute(
+        query, {**_window(start, end, list(sensors)), "bucket": bucket}
+    ).fetchall()
+    buckets: dict[int, list[Bucket]] = {sensor: [] for sensor in sensors}
+    for sensor, number, mean, low, high, count, imported in rows:
+        buckets[sensor].append(
+            Bucket(
+                start=number * bucket - EPOCH_OFFSET,
+                mean=mean,
+                min=low,
+                max=high,
+                count=count,
+                imported=imported,
+            )
+        )
+    return [Series(equipment_id=names[s], buckets=found) for s, found in buckets.items()]
+
+
+def readings(
+    cursor: Cursor,
+    sensor: int,
+    equipment_id: str,
+    origins: dict[int, str],
+    start: Micros,
+    end: Micros,
+    limit: int,
+) -> list[StoredReading]:
+    rows = cursor.execute(
+        READINGS, {"start": start, "end": end, "sensors": [sensor], "limit": limit}
+    ).fetchall()
+    return [
+        StoredReading(
+            equipment_id=equipment_id,
+            event_time=event_time,
+            value=value,
+            origin=f"import:{-origin}" if origin < 0 else origins[origin],
+        )
+        for event_time, value, origin in rows
+    ]
+
+
+def _hour(instant: Micros) -> int:
+    return (instant + EPOCH_OFFSET) // HOUR
+
+
+def _window(start: Micros, end: Micros, sensors: list[int] | None) -> dict[str, object]:
+    return {
+        "start": start,
+        "end": end,
+        "sensors": sensors,
+        "first_hour": _hour(start),
+        "last_hour": _hour(end - 1),
+    }
+
+
+def _torn_spans(cursor: Cursor, start: Micros, end: Micros) -> str:
+    """A condition on event_time, in whole numbers, that keeps every torn hour and lets DuckDB
+    skip the blocks between. Run it in the transaction of the query that it is for."""
+    window = _window(start, end, None)
+    del window["sensors"]
+    rows = cursor.execute(TORN_HOURS, window).fetchall()
+    spans: list[tuple[int, int]] = []
+    for (hour,) in rows:
+        if spans and spans[-1][1] == hour:
+            spans[-1] = (spans[-1][0], hour + 1)
+        else:
+            spans.append((hour, hour + 1))
+    if len(spans) > SPANS_MAX:
+        spans = [(spans[0][0], spans[-1][1])]
+    conditions = (
+        f"(event_time >= {a * HOUR - EPOCH_OFFSET} AND event_time < {b * HOUR - EPOCH_OFFSET})"
+        for a, b in spans
+    )
+    return " OR ".join(conditions) or "false"

@@ -1,0 +1,90 @@
+"""Cold data in the order that compresses best: 7-day blocks by sensor, then time.
+
+Fold appends a little of every sensor at a time; sorted by sensor over a week the same readings
+take a third of the space and one sensor's history is a few neighbouring rows. A block is
+rewritten, some sensors at a time, one transaction each, once its week is over.
+"""
+
+from __future__ import annotations
+
+from pipewatcher.model import DAY, Micros
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
+
+DAYS_PER_BLOCK = 7
+REST_DAYS = 1
+"""How long a block must be over before it is cold."""
+ROWS_PER_STEP = 2_000_000
+DISORDER_MIN = 0.05
+"""Share of a block's rows that must have come since it was sorted."""
+
+
+class Recluster:
+    """The block that is being rewritten, and how far it is. Lost in a crash: begun again."""
+
+    def __init__(self) -> None:
+        self._block: int | None = None
+        self._next_sensor = 0
+        self._sensors_per_step = 1
+
+    def step(self, cursor: Cursor, now: Micros) -> bool:
+        """Rewrites the next part of a cold block, if there is one; says whether it did."""
+        if self._block is None and not self._choose(cursor, now):
+            return False
+        assert self._block is not None
+        start = self._block * DAYS_PER_BLOCK * DAY - EPOCH_OFFSET
+        first, last = self._next_sensor, self._next_sensor + self._sensors_per_step
+        part = [start, start + DAYS_PER_BLOCK * DAY, first, last]
+        cursor.execute("BEGIN")
+        try:
+            self._rewrite(cursor, part)
+            done = last > one(cursor, "SELECT coalesce(max(sensor), 0) FROM sensor")[0]
+            if done:
+                cursor.execute(
+                    "DELETE FROM unclustered WHERE day // $1 = $2", [DAYS_PER_BLOCK, self._block]
+                )
+            cursor.execute("COMMIT")
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        self._next_sensor = last
+        if done:
+            self._block = None
+        return True
+
+    def _choose(self, cursor: Cursor, now: Micros) -> bool:
+        cursor.execute(
+            "CREATE OR REPLACE TABLE unclustered AS "
+            "SELECT day, sum(rows)::BIGINT AS rows FROM unclustered GROUP BY day"
+        )
+        today = (now + EPOCH_OFFSET) // DAY
+        cold = cursor.execute(
+            """
+            SELECT day // $1 AS block, sum(rows) FROM unclustered
+            GROUP BY block HAVING (block + 1) * $1 + $2 <= $3 ORDER BY block
+            """,
+            [DAYS_PER_BLOCK, REST_DAYS, today],
+        ).fetchall()
+        for block, disordered in cold:
+            start = block * DAYS_PER_BLOCK * DAY - EPOCH_OFFSET
+            rows = one(
+                cursor,
+                "SELECT count(*) FROM raw WHERE event_time >= $1 AND event_time < $2",
+                [start, start + DAYS_PER_BLOCK * DAY],
+            )[0]
+            if disordered >= DISORDER_MIN * rows:
+                sensors = one(cursor, "SELECT coalesce(max(sensor), 0) + 1 FROM sensor")[0]
+                self._block, self._next_sensor = block, 0
+                self._sensors_per_step = max(1, sensors * ROWS_PER_STEP // max(rows, 1))
+                return True
+        return False
+
+    @staticmethod
+    def _rewrite(cursor: Cursor, part: list[int]) -> None:
+        inside = "event_time >= $1 AND event_time < $2 AND sensor >= $3 AND sensor < $4"
+        cursor.execute(
+            f"CREATE OR REPLACE TEMP TABLE part AS SELECT * FROM raw WHERE {inside}", part
+        )
+        cursor.execute(f"DELETE FROM raw WHERE {inside}", part)
+        cursor.execute("INSERT INTO raw SELECT * FROM part ORDER BY sensor, event_time")
+        cursor.execute("DROP TABLE part")

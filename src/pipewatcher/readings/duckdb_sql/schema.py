@@ -1,0 +1,77 @@
+"""Tables of the embedded store.
+
+- `hot`: readings as they were drained, in commit-log order (`seq`); appended, never updated.
+- `raw`: one row per (sensor, event_time), the write that stands; no index, sorted in blocks.
+- `rollup`: one row per (sensor, hour) of `raw`.
+- `version`: what imports have overwritten, so that an import can be judged and undone. Above the
+  last live write of a reading every overwritten value is kept; `seq` is that of the overwriter.
+- `latest`: newest reading and number of readings of each sensor in `raw`.
+
+`hour` counts from 0001-01-01T00:00Z, so that it is never negative and `//` floors. An `origin`
+below zero is an import (its id, negated); above zero it is a row of table `origin`.
+Sums are kept divided by 2**32 (exact in binary) so that a sum of finite values stays finite.
+"""
+
+from __future__ import annotations
+
+from pipewatcher.errors import DataFolderTooNew
+from pipewatcher.model import DAY, HOUR
+from pipewatcher.readings.duckdb_sql.cursor import Cursor
+
+FORMAT = 1
+EPOCH_OFFSET = 62_135_596_800_000_000
+"""Microseconds from 0001-01-01 to 1970-01-01."""
+SUM_SCALE = 2.0**32
+
+HOUR_OF = f"((event_time + {EPOCH_OFFSET}) // {HOUR})"
+DAY_OF = f"((event_time + {EPOCH_OFFSET}) // {DAY})"
+
+ROLLUP_COLUMNS = (
+    "sensor, hour, count, sum, min, max, first_time, first_value, last_time, last_value, imported"
+)
+ROLLUP_OF_READINGS = f"""
+    count(*)::BIGINT AS count, sum(value / {SUM_SCALE}) AS sum, min(value) AS min,
+    max(value) AS max, min(event_time) AS first_time, arg_min(value, event_time) AS first_value,
+    max(event_time) AS last_time, arg_max(value, event_time) AS last_value,
+    (count(*) FILTER (origin < 0))::BIGINT AS imported
+"""
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS meta (format INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS position (partition INTEGER NOT NULL, next BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS sensor (sensor INTEGER NOT NULL, equipment_id VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS origin (origin INTEGER NOT NULL, name VARCHAR NOT NULL);
+CREATE TABLE IF NOT EXISTS hot (
+    sensor INTEGER NOT NULL, event_time BIGINT NOT NULL, value DOUBLE NOT NULL,
+    origin INTEGER NOT NULL, seq BIGINT NOT NULL, keep_stored BOOLEAN NOT NULL);
+CREATE TABLE IF NOT EXISTS raw (
+    sensor INTEGER NOT NULL, event_time BIGINT NOT NULL, value DOUBLE NOT NULL,
+    origin INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS rollup (
+    sensor INTEGER NOT NULL, hour INTEGER NOT NULL, count BIGINT NOT NULL, sum DOUBLE NOT NULL,
+    min DOUBLE NOT NULL, max DOUBLE NOT NULL,
+    first_time BIGINT NOT NULL, first_value DOUBLE NOT NULL,
+    last_time BIGINT NOT NULL, last_value DOUBLE NOT NULL, imported BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS version (
+    sensor INTEGER NOT NULL, event_time BIGINT NOT NULL, value DOUBLE NOT NULL,
+    origin INTEGER NOT NULL, seq BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS latest (
+    sensor INTEGER NOT NULL, count BIGINT NOT NULL,
+    last_time BIGINT NOT NULL, last_value DOUBLE NOT NULL);
+CREATE TABLE IF NOT EXISTS import_progress (
+    import_id BIGINT NOT NULL, next_block BIGINT NOT NULL, accepted BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS import_outcome (
+    import_id BIGINT NOT NULL, new BIGINT NOT NULL, identical BIGINT NOT NULL,
+    corrected BIGINT NOT NULL, repeated BIGINT NOT NULL, skipped BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS unclustered (day INTEGER NOT NULL, rows BIGINT NOT NULL);
+"""
+
+
+def create(cursor: Cursor) -> None:
+    """Makes what is missing. Raises `DataFolderTooNew`."""
+    cursor.execute(TABLES)
+    row = cursor.execute("SELECT format FROM meta").fetchone()
+    if row is None:
+        cursor.execute("INSERT INTO meta VALUES (?)", [FORMAT])
+    elif row[0] > FORMAT:
+        raise DataFolderTooNew

@@ -1,0 +1,112 @@
+"""What the answers must be: plain Python over every write, in the order of acceptance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pipewatcher.model import ImportCounts
+
+
+@dataclass(frozen=True)
+class Write:
+    equipment_id: str
+    event_time: int
+    value: float
+    origin: str
+    keep_stored: bool = False
+
+
+@dataclass
+class Oracle:
+    stored: dict[tuple[str, int], Write] = field(default_factory=dict)
+    below: dict[tuple[str, int], list[Write]] = field(default_factory=dict)
+    outcomes: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def write(self, writes: Iterable[Write]) -> None:
+        for write in writes:
+            key = (write.equipment_id, write.event_time)
+            if write.origin.startswith("import:"):
+                self._write_import(key, write)
+            else:
+                self.stored[key] = write
+                self.below.pop(key, None)
+
+    def _write_import(self, key: tuple[str, int], write: Write) -> None:
+        count = self.outcomes.setdefault(
+            write.origin, dict.fromkeys(("new", "identical", "corrected", "repeated", "skipped"), 0)
+        )
+        standing = self.stored.get(key)
+        chain = self.below.setdefault(key, [])
+        own = standing is not None and standing.origin == write.origin
+        base = (chain[-1] if chain else None) if own else standing
+        if write.keep_stored and base is not None and base.value != write.value:
+            count["skipped"] += 1
+            return
+        if own:
+            count[_judge(standing.value, base)] -= 1
+            count["repeated"] += 1
+        elif standing is not None:
+            chain.append(standing)
+        count[_judge(write.value, base)] += 1
+        self.stored[key] = write
+
+    def counts(self, import_id: int) -> ImportCounts:
+        found = self.outcomes.get(f"import:{import_id}", {})
+        return ImportCounts(accepted=sum(found.values()), **found)
+
+    def readings(self, equipment_id: str, start: int, end: int) -> list[tuple[int, float, str]]:
+        return sorted(
+            (time, write.value, write.origin)
+            for (sensor, time), write in self.stored.items()
+            if sensor == equipment_id and start <= time < end
+        )
+
+    def sensors(self) -> list[str]:
+        return sorted({sensor for sensor, _ in self.stored})
+
+    def average(self, equipment_id: str, start: int, end: int) -> dict[str, object] | None:
+        before = self.readings(equipment_id, -(2**62), end)
+        if not before:
+            return None
+        inside = [reading for reading in before if reading[0] >= start]
+        values = [value for _, value, _ in inside]
+        return {
+            "count": len(inside),
+            "mean": mean(values),
+            "min": min(values, default=None),
+            "max": max(values, default=None),
+            "first_time": inside[0][0] if inside else None,
+            "last_in_window": inside[-1][0] if inside else None,
+            "last_time": before[-1][0],
+            "last_value": before[-1][1],
+        }
+
+    def buckets(
+        self, equipment_id: str, start: int, end: int, width: int
+    ) -> list[dict[str, object]]:
+        grouped: dict[int, list[tuple[int, float, str]]] = {}
+        for reading in self.readings(equipment_id, start, end):
+            grouped.setdefault(reading[0] // width * width, []).append(reading)
+        return [
+            {
+                "start": bucket,
+                "mean": mean([value for _, value, _ in found]),
+                "min": min(value for _, value, _ in found),
+                "max": max(value for _, value, _ in found),
+                "count": len(found),
+                "imported": sum(origin.startswith("import:") for _, _, origin in found),
+            }
+            for bucket, found in sorted(grouped.items())
+        ]
+
+
+def mean(values: list[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _judge(value: float, base: Write | None) -> str:
+    if base is None:
+        return "new"
+    return "identical" if base.value == value else "corrected"

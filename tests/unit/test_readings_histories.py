@@ -1,0 +1,127 @@
+"""Random histories against the brute-force oracle: late, repeated, corrected, imported, out of
+order, at the edges of hours and days, with folds, checkpoints and restarts anywhere between."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contract.readings_suite import (
+    NOON,
+    assert_answers_equal,
+    batches_of,
+    windows_around,
+)
+from oracle import Oracle, Write
+from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.readings.duckdb_sql import recluster
+
+EDGES = [NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
+times = st.one_of(
+    st.builds(lambda edge, off: edge + off, st.sampled_from(EDGES), st.integers(-2, 2)),
+    st.builds(lambda step: NOON - step * 15 * MINUTE, st.integers(-6, 200)),
+    st.integers(NOON - 40 * DAY, NOON + HOUR),
+)
+writes = st.builds(
+    Write,
+    equipment_id=st.sampled_from(["EQ-1", "EQ-2", "Ω-3"]),
+    event_time=times,
+    value=st.integers(-4, 4).map(lambda n: n / 4),
+    origin=st.sampled_from(["http:admin", "http:gw", "import:1", "import:2"]),
+)
+keeping = st.builds(
+    Write,
+    equipment_id=st.sampled_from(["EQ-1", "EQ-2"]),
+    event_time=times,
+    value=st.integers(-1, 1).map(float),
+    origin=st.just("import:3"),
+    keep_stored=st.just(True),
+)
+steps = st.lists(
+    st.one_of(
+        st.lists(writes, min_size=1, max_size=12),
+        st.lists(keeping, min_size=1, max_size=4),
+        st.sampled_from(["fold", "restart", "recluster"]),
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(history=steps)
+def test_answers_equal_brute_force_after_any_history(
+    history: list[list[Write] | str],
+) -> None:
+    asyncio.run(_live_through(history))
+
+
+async def _live_through(history: list[list[Write] | str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        oracle = Oracle()
+        store = await _open(Path(folder))
+        try:
+            for position, step in enumerate(history, start=1):
+                if step == "fold":
+                    await store.settle()
+                elif step == "restart":
+                    await store.close()
+                    store = await _open(Path(folder))
+                elif step == "recluster":
+                    await store.settle()
+                    while store._recluster_once():
+                        pass
+                else:
+                    if any(write.keep_stored for write in step):
+                        await store.settle()
+                    oracle.write(step)
+                    await store.append(batches_of(step), {0: position})
+                    if any(write.keep_stored for write in step):
+                        await store.settle()
+            await assert_answers_equal(store, oracle, windows_around(NOON)[1::3], [HOUR])
+            await store.settle()
+            await assert_answers_equal(store, oracle, windows_around(NOON)[::3], [MINUTE, DAY])
+            for import_id in (1, 2, 3):
+                counts = await store.import_counts(import_id)
+                want = oracle.counts(import_id)
+                assert (
+                    counts.accepted,
+                    counts.new,
+                    counts.identical,
+                    counts.corrected,
+                    counts.repeated,
+                    counts.skipped,
+                ) == (
+                    want.accepted,
+                    want.new,
+                    want.identical,
+                    want.corrected,
+                    want.repeated,
+                    want.skipped,
+                )
+            stats = await store.stats()
+            assert (stats.readings, stats.unfolded) == (len(oracle.stored), 0)
+        finally:
+            await store.close()
+
+
+async def _open(folder: Path) -> DuckDBStore:
+    store = DuckDBStore(folder / "readings.duckdb", memory_mb=256, clock=lambda: NOON / 1e6)
+    await store.open()
+    return store
+
+
+def test_a_block_is_rewritten_in_several_steps_without_losing_a_reading(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recluster, "ROWS_PER_STEP", 7)
+    writes = [
+        Write(f"EQ-{n % 9}", NOON - 20 * DAY + n * HOUR, float(n), "http:a") for n in range(200)
+    ]
+    asyncio.run(_live_through([writes, "recluster"]))
