@@ -130,7 +130,7 @@ class ReadingsStore(Protocol):
         ...
 
     async def sensors(self) -> list[str]:
-        """Every equipmentId that has or had a reading."""
+        """Every equipmentId that has or had a reading; new ones are added at the end."""
         ...
 
     async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
