@@ -106,7 +106,7 @@ wanted lint && step lint "$python" -m ruff check "${sources[@]}"
 wanted format && step format "$python" -m ruff format --check "${sources[@]}"
 wanted types && step types "$python" -m mypy
 wanted imports && step imports "$VENV/bin/python" -c \
-    "from importlinter.cli import lint_imports_command as run; run()" --no-cache
+    "from importlinter.cli import lint_imports_command as run; run()" --no-cache --no-logo
 
 if wanted page && [ -f frontend/package.json ]; then
     if [ $mode = fast ]; then
