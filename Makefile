@@ -1,0 +1,67 @@
+# `make help` lists every verb.
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: start
+start: ## set up what is missing and serve on http://localhost:8000
+	@./start.sh
+
+.PHONY: test
+test: ## every check and test that this machine can run
+	@./test.sh
+
+.PHONY: test-all
+test-all: ## as in CI: what is missing is a failure
+	@./test.sh --all
+
+.PHONY: check
+check: ## the checks and tests that take under a minute
+	@./test.sh --fast
+
+.PHONY: lint
+lint: ## ruff, mypy, import contracts
+	@./test.sh --only lint --only format --only types --only imports
+
+.PHONY: format
+format: venv ## format and mend what can be mended
+	@$(PYTHON) -m ruff check --fix-only --quiet .
+	@$(PYTHON) -m ruff format .
+	@if [ -d frontend/node_modules ]; then cd frontend && npm run --silent format; fi
+
+.PHONY: venv
+venv: ## make .venv with everything for development
+	@bash -c 'set -e; . deploy/dev/setup.sh; prepare_python requirements-dev.lock'
+
+.PHONY: page
+page: venv ## build the page into src/pipewatcher/page
+	@bash -c 'set -e; . deploy/dev/setup.sh; prepare_page'
+
+.PHONY: wheel
+wheel: page ## build dist/*.whl with the page in it
+	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+.PHONY: lock
+lock: ## remake the lock files (make lock ARGS=--upgrade for the newest versions; needs uv)
+	@deploy/dev/lock.sh $(ARGS)
+
+.PHONY: servers
+servers: ## install what test-all needs from the system (Debian, Ubuntu; root)
+	@deploy/dev/install-test-servers.sh
+
+.PHONY: bench
+bench: venv ## list the benches; make bench NAME=readings ARGS=… runs one
+ifdef NAME
+	@$(PYTHON) bench/$(NAME).py $(ARGS)
+else
+	@grep -m 1 -H '^"""' bench/*.py | sed 's/:"""/\t/; s/"""$$//' | expand -t 28
+endif
+
+.PHONY: clean
+clean: ## remove what was made here; never the readings in pipewatcher-data
+	@rm -rf .venv .build dist test-results src/pipewatcher/page frontend/node_modules \
+		frontend/.next frontend/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
