@@ -19,8 +19,10 @@ while [ $# -gt 0 ]; do
         --all) mode=all ;;
         --fast) mode=fast ;;
         --only)
-            [ $# -gt 1 ] || fail "--only wants the name of a step."
-            only+=("$2")
+            case ${2-} in
+                lint | format | types | imports | page | tests) only+=("$2") ;;
+                *) fail "--only wants one of lint, format, types, imports, page, tests." ;;
+            esac
             shift
             ;;
         -h | --help)
@@ -98,14 +100,10 @@ run_tests() {
     "$python" -m pytest ${markers:+-m "$markers"} ${pytest_arguments[@]+"${pytest_arguments[@]}"}
 }
 
-sources=(src tests)
-[ ! -d bench ] || sources+=(bench)
-sources+=(deploy)
-
-wanted lint && step lint "$python" -m ruff check "${sources[@]}"
-wanted format && step format "$python" -m ruff format --check "${sources[@]}"
+wanted lint && step lint "$python" -m ruff check .
+wanted format && step format "$python" -m ruff format --check .
 wanted types && step types "$python" -m mypy
-wanted imports && step imports "$VENV/bin/python" -c \
+wanted imports && step imports "$python" -c \
     "from importlinter.cli import lint_imports_command as run; run()" --no-cache --no-logo
 
 if wanted page && [ -f frontend/package.json ]; then
@@ -128,7 +126,7 @@ if wanted tests; then
 fi
 
 printf '\n'
-printf '%s\n' "${results[@]}"
+printf '%s\n' ${results[@]+"${results[@]}"}
 for line in ${left_out[@]+"${left_out[@]}"}; do
     printf 'left out: %s\n' "$line"
 done
