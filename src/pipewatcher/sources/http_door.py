@@ -1,0 +1,135 @@
+"""What all connections of one HTTP server share: limits, the clock, the list of who is connected.
+
+Deadlines are kept by one sweep over all connections, not by a timer for each request; they are
+met to within one sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.server import ServerState
+
+from pipewatcher.errors import Busy, PipeWatcherError
+from pipewatcher.intake import Intake
+from pipewatcher.sources.http import Answer, Ingest, answer_of
+from pipewatcher.sources.http_head import Heads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a connection may take; seconds and bytes."""
+
+    connections_max: int = 16_000
+    refused_connections_max: int = 512
+    """Connections over the limit that are being told so; further ones are cut."""
+    head_bytes_max: int = 16 * 1024
+    head_s: float = 10.0
+    """From the first byte of a request to the end of its head."""
+    body_grace_s: float = 20.0
+    body_bytes_per_s_min: int = 16 * 1024
+    """A body may take the grace, and as much longer as its bytes so far take at this rate."""
+    idle_s: float = 120.0
+    """Between requests: longer than the minute at which many devices send."""
+    linger_s: float = 2.0
+    """How long a refused body is read and thrown away, so that its sender sees the answer."""
+    write_stall_s: float = 30.0
+    """How long a sender may leave its answers unread."""
+    pipelined_bytes_max: int = 64 * 1024
+    """Read ahead of the request that is being answered; then reading pauses."""
+    sweep_s: float = 1.0
+
+    def body_deadline_s(self, received_bytes: int) -> float:
+        return self.body_grace_s + received_bytes / self.body_bytes_per_s_min
+
+
+class Connection(Protocol):
+    def sweep(self, now: float) -> None:
+        """Ends the connection when one of its deadlines has passed."""
+        ...
+
+
+class Door:
+    """The state that connections share; `HttpDoor` in `http_protocol` makes the connections."""
+
+    def __init__(self, ingest: Ingest, intake: Intake, limits: Limits) -> None:
+        self.ingest = ingest
+        self.intake = intake
+        self.limits = limits
+        self.connections: set[Connection] = set()
+        self.refused_connections = 0
+        self.now = 0.0
+        """The loop's clock at the last sweep: cheap, and exact enough for deadlines."""
+        self.heads = Heads()
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._default_block = b""
+        self._sweeping = False
+
+    def joined(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        self.connections.add(connection)
+        if not self._sweeping:
+            self._sweeping = True
+            self._sweep(loop)
+
+    def left(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+
+    @property
+    def full(self) -> bool:
+        return len(self.connections) > self.limits.connections_max
+
+    def render(self, state: ServerState, answer: Answer, *, close: bool) -> bytes:
+        if state.default_headers is not self._default_headers:
+            # uvicorn makes a new list every second, with the Date in it.
+            self._default_headers = state.default_headers
+            self._default_block = b"".join(b"%s: %s\r\n" % pair for pair in state.default_headers)
+        if answer.status == 204 and not close:
+            return b"%s%s\r\n" % (STATUS_LINE[204], self._default_block)
+        return b"".join(_response(answer, self._default_block, close=close))
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time()
+        for connection in list(self.connections):
+            connection.sweep(self.now)
+        if self.connections:
+            loop.call_later(self.limits.sweep_s, self._sweep, loop)
+        else:
+            self._sweeping = False
+
+
+def _response(answer: Answer, default_block: bytes, *, close: bool) -> list[bytes]:
+    parts = [STATUS_LINE[answer.status], default_block]
+    parts += [f"{name}: {value}\r\n".encode() for name, value in answer.headers]
+    if answer.status != 204:
+        parts.append(b"content-length: %d\r\n" % len(answer.body))
+    if close:
+        parts.append(b"connection: close\r\n")
+    return [*parts, b"\r\n", answer.body]
+
+
+def is_unix(transport: asyncio.BaseTransport) -> bool:
+    found = transport.get_extra_info("socket")
+    return found is not None and found.family == socket.AF_UNIX
+
+
+def too_many_connections() -> PipeWatcherError:
+    return Busy("Too many connections are open at the moment.")
+
+
+def closing_answer(error: PipeWatcherError, state: ServerState, door: Door) -> bytes:
+    return door.render(state, answer_of(error), close=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """With what uvicorn makes a connection, kept for the one that may take it over."""
+
+    config: Config
+    server_state: ServerState
+    app_state: dict[str, Any]
+    loop: asyncio.AbstractEventLoop
