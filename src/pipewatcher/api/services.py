@@ -1,0 +1,81 @@
+"""What the API is given; the wiring builds it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipewatcher.model import ImportJob, Principal, Session
+from pipewatcher.ports import Registry
+from pipewatcher.queries import Queries
+
+
+class Authenticator(Protocol):
+    def bearer(self, header: bytes | None) -> Principal | None: ...
+
+
+class Sessions(Protocol):
+    async def sign_in(self, token: str) -> tuple[str, Session] | None:
+        """The cookie's secret and the session; None for a token that is not valid."""
+        ...
+
+    async def principal(self, cookie: str) -> Principal | None: ...
+
+    async def sign_out(self, cookie: str) -> None: ...
+
+
+class Progress(Protocol):
+    @property
+    def bytes_done(self) -> int: ...
+    @property
+    def rows_done(self) -> int: ...
+    @property
+    def rows_per_s(self) -> float | None: ...
+    @property
+    def eta_s(self) -> float | None: ...
+
+
+class Imports(Protocol):
+    """The import jobs, as `sources.csv_import.ImportService` keeps them."""
+
+    async def upload(
+        self,
+        chunks: AsyncIterator[bytes],
+        *,
+        file_name: str,
+        created_by: str,
+        timezone: str | None,
+        keep_stored: bool,
+    ) -> ImportJob: ...
+
+    async def job(self, import_id: int) -> ImportJob: ...
+
+    async def jobs(self, limit: int, before_id: int | None) -> Sequence[ImportJob]: ...
+
+    def progress(self, import_id: int) -> Progress | None: ...
+
+    async def rejected_csv(self, import_id: int) -> Path: ...
+
+    async def cancel(self, import_id: int) -> ImportJob: ...
+
+    async def resume(self, import_id: int) -> ImportJob: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    queries: Queries
+    registry: Registry
+    imports: Imports
+    authenticator: Authenticator
+    sessions: Sessions
+    ingest: Any
+    """The ASGI twin of the readings door."""
+    ingest_operation: Mapping[str, Any]
+    ingest_schemas: Mapping[str, Any]
+    status: Callable[[], Awaitable[Mapping[str, Any]]]
+    metrics: Callable[[], Awaitable[bytes]]
+    refusal: Callable[[], str | None]
+    """Why no readings are taken at the moment; None while every door is open."""
+    page: Path
