@@ -74,7 +74,8 @@ class Door:
         self.connections.add(connection)
         if not self._sweeping:
             self._sweeping = True
-            self._sweep(loop)
+            self.now = loop.time()
+            loop.call_later(self.limits.sweep_s, self._sweep, loop)
 
     def left(self, connection: Connection) -> None:
         self.connections.discard(connection)
