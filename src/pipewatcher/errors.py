@@ -102,6 +102,14 @@ class UnsupportedMediaType(PipeWatcherError):
     status = 415
 
 
+class TooManyRequests(PipeWatcherError):
+    """Too many attempts; wait a little."""
+
+    code = "too_many_requests"
+    status = 429
+    retry_after_s = 60
+
+
 class Busy(PipeWatcherError):
     """PipeWatcher is at one of its own limits; nothing of this request was stored."""
 
@@ -130,6 +138,13 @@ class CommitLogUnavailable(Busy):
 
     code = "commit_log_unavailable"
     retry_after_s = 5
+
+
+class CommitLogDamaged(PipeWatcherError):
+    """The commit log holds an entry that cannot be read; it is kept, not skipped."""
+
+    code = "commit_log_damaged"
+    hint = "Copy the data folder before anything else, then check its disk."
 
 
 class StoreUnavailable(Busy):

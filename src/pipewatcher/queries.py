@@ -161,9 +161,7 @@ def window_micros(text: str, field: str = "window") -> Micros:
     return length
 
 
-def state_of(
-    sensor: Sensor | None, figure: SensorAverage | None, now: Micros
-) -> SensorState:
+def state_of(sensor: Sensor | None, figure: SensorAverage | None, now: Micros) -> SensorState:
     """`late` after 3 of its usual steps without a reading, `silent` after 10 and 5 minutes.
 
     The usual step is the cadence set for the sensor, else the mean step inside the window.
@@ -182,9 +180,7 @@ def state_of(
     return "late" if age > max(MINUTE, LATE_STEPS * step) else "ok"
 
 
-def _row(
-    name: str, sensor: Sensor | None, figure: SensorAverage | None, end: Micros
-) -> AverageRow:
+def _row(name: str, sensor: Sensor | None, figure: SensorAverage | None, end: Micros) -> AverageRow:
     return AverageRow(
         equipment_id=name,
         name=sensor.name if sensor else None,

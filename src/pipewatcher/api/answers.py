@@ -1,0 +1,97 @@
+"""The bodies of answers: one definition each, for the encoder and for OpenAPI."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from fastapi import Request, Response
+
+from pipewatcher.errors import InvalidRequest
+from pipewatcher.model import Micros, Rejection
+from pipewatcher.problems import PROBLEM_TYPE
+from pipewatcher.validate import ReadingFault, parse_timestamp
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_encode = msgspec.json.Encoder().encode
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Camel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An answer's body: its members are written in camelCase."""
+
+
+def rfc3339(instant: Micros) -> str:
+    """UTC with `Z`; milliseconds, or microseconds where there are any."""
+    moment = _EPOCH + timedelta(microseconds=instant)
+    precision = "microseconds" if instant % 1_000 else "milliseconds"
+    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+
+
+def maybe_rfc3339(instant: Micros | None) -> str | None:
+    return None if instant is None else rfc3339(instant)
+
+
+def instant_of(text: str | None, field: str) -> Micros | None:
+    """RFC 3339 with an offset. Raises `InvalidRequest` naming the parameter."""
+    if text is None:
+        return None
+    try:
+        return parse_timestamp(text)
+    except ReadingFault as error:
+        reason = error.reason
+        raise InvalidRequest(
+            f"{field}: {reason}", [Rejection(field=field, reason=reason)]
+        ) from error
+
+
+def json_answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encode(body), status, headers, "application/json")
+
+
+def wants_csv(request: Request) -> bool:
+    accept = request.headers.get("accept", "")
+    return "text/csv" in accept and "application/json" not in accept
+
+
+def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(header)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return Response(
+        text.getvalue(),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="{name}.csv"'},
+    )
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
+
+
+def answers(
+    body: type, *, status: int = 200, also_csv: bool = False, errors: Sequence[int] = (422,)
+) -> dict[int | str, dict[str, Any]]:
+    """`responses=` of a route: the body's schema by reference, and the problems it may answer."""
+    content: dict[str, Any] = {
+        "application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}
+    }
+    if also_csv:
+        content["text/csv"] = {"schema": {"type": "string"}}
+    return {
+        status: {"description": "Done.", "content": content},
+        **problems(401, 403, 503, *errors),
+    }
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": "Refused.", "content": content} for status in sorted(statuses)}

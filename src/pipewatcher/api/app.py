@@ -1,0 +1,152 @@
+"""The API: one FastAPI application over the services, every error a problem document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import Route
+
+from pipewatcher import __version__
+from pipewatcher.api import averages, imports, sensors, series, session, status
+from pipewatcher.api.page import page_router
+from pipewatcher.api.services import Services
+from pipewatcher.errors import (
+    InvalidRequest,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+    PipeWatcherError,
+)
+from pipewatcher.model import Rejection
+from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers
+
+log = logging.getLogger(__name__)
+
+INGEST_PATH = "/api/v1/readings"
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "DENY",
+    "cross-origin-opener-policy": "same-origin",
+}
+BODIES = [
+    session.WhoAmI,
+    averages.AveragesPage,
+    sensors.SensorItem,
+    sensors.SensorsPage,
+    series.SeriesPage,
+    series.ReadingsPage,
+    imports.ImportStarted,
+    imports.ImportItem,
+    imports.ImportsPage,
+    status.Status,
+    status.Health,
+]
+_HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {404: NotFound, 405: MethodNotAllowed}
+
+
+def create_app(services: Services) -> FastAPI:
+    app = FastAPI(
+        title="PipeWatcher",
+        version=__version__,
+        description="The historian an industrial plant trusts with its sensors.",
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    app.state.services = services
+    # The endpoint answers the wrong method itself, but GET belongs to the readings' query.
+    app.router.routes.append(
+        Route(INGEST_PATH, services.ingest, methods=["POST"], include_in_schema=False)
+    )
+    for module in (session, averages, sensors, series, imports, status):
+        app.include_router(module.router)
+    app.include_router(page_router(services.page))
+    app.add_exception_handler(PipeWatcherError, _known)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+    app.add_middleware(GZipMiddleware, minimum_size=1_024, compresslevel=4)
+    app.middleware("http")(_security_headers)
+    app.openapi = lambda: openapi(app, services)  # type: ignore[method-assign]
+    return app
+
+
+def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
+    """FastAPI's document with the bodies' schemas, the readings door and the two ways to sign."""
+    if app.openapi_schema is None:
+        document = FastAPI.openapi(app)
+        _, components = msgspec.json.schema_components(BODIES, ref_template=_REF)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(components)
+        schemas.update(services.ingest_schemas)
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "pw_session"},
+        }
+        document["security"] = [{"bearer": []}, {"session": []}]
+        document["paths"].setdefault(INGEST_PATH, {})["post"] = dict(services.ingest_operation)
+        for path in ("/healthz", "/readyz"):
+            document["paths"][path]["get"]["security"] = []
+        document["paths"]["/api/v1/session"]["post"]["security"] = []
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+_REF = "#/components/schemas/{name}"
+
+
+def _answer(error: PipeWatcherError) -> Response:
+    return Response(
+        problem(error), error.status, dict(problem_headers(error)), media_type=PROBLEM_TYPE
+    )
+
+
+async def _known(_: Request, error: Exception) -> Response:
+    assert isinstance(error, PipeWatcherError)
+    return _answer(error)
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    found = _HTTP_ERRORS.get(error.status_code, MalformedRequest)()
+    answer = _answer(found)
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """FastAPI's faults, without echoing what was sent."""
+    assert isinstance(error, RequestValidationError)
+    faults = error.errors()
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return _answer(MalformedRequest("The body is not valid JSON."))
+    rejections = [
+        Rejection(field=".".join(str(part) for part in fault["loc"][1:]), reason=fault["msg"])
+        for fault in faults
+    ]
+    return _answer(InvalidRequest(errors=rejections))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(PipeWatcherError())
+
+
+async def _security_headers(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    response = await call_next(request)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.path.startswith("/api/"):
+        response.headers.setdefault("cache-control", "no-store")
+    return response

@@ -1,0 +1,316 @@
+"""CSV files: upload, progress, receipt, the rejected rows, cancel and resume."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, problems, rfc3339
+from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
+from pipewatcher.model import ImportJob, ImportState, Rejection
+from pipewatcher.problems import rejections
+
+router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
+
+ImportId = Annotated[int, Path(alias="id", ge=1, le=2**53)]
+BODY_TYPES = frozenset({"text/csv", "application/csv", "application/gzip", "application/x-gzip"})
+PART_HEADERS_BYTES_MAX = 4_096
+
+
+class ImportStarted(Camel):
+    id: int
+    state: ImportState
+
+
+class RowError(Camel, omit_defaults=True):
+    field: str
+    reason: str
+    code: str
+    line: int = 0
+
+
+class ImportReceipt(Camel):
+    """`received = accepted + rejected`; the other five add up to `accepted` once it is done."""
+
+    received: int
+    accepted: int
+    rejected: int
+    new: int | None
+    identical: int | None
+    corrected: int | None
+    repeated: int | None
+    skipped: int | None
+    errors: list[RowError]
+
+
+class ImportItem(Camel):
+    id: int
+    state: ImportState
+    file_name: str
+    created: str
+    created_by: str
+    started: str | None
+    finished: str | None
+    bytes_total: int
+    bytes_done: int
+    rows_done: int
+    rows_per_second: float | None
+    eta_seconds: float | None
+    timezone: str | None
+    corrections: Literal["apply", "skip"]
+    receipt: ImportReceipt
+    gaps_closed: int | None
+    sensors: int
+    unknown_columns: list[str]
+    content_sha256: str
+    error: str | None
+
+
+class ImportsPage(Camel):
+    items: list[ImportItem]
+    next_cursor: str | None
+
+
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "text/csv": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
+@router.post(
+    "", status_code=202, responses=answers(ImportStarted, status=202, errors=(400, 413, 415, 422)),
+    openapi_extra=_UPLOAD,
+)  # fmt: skip
+async def upload(
+    request: Request,
+    principal: Reader,
+    tz: Annotated[str | None, Query(max_length=64, examples=["America/Sao_Paulo"])] = None,
+    corrections: Literal["apply", "skip"] = "apply",
+    dry_run: bool = False,
+    file_name: Annotated[str, Query(alias="fileName", max_length=200)] = "upload.csv",
+) -> Response:
+    """A CSV with the columns equipmentId, timestamp and value, plain or gzip, of any size. The
+    answer comes when the upload is synced to disk; the import goes on behind it."""
+    if dry_run:
+        reason = "is not available in this version"
+        raise InvalidRequest(f"dry_run {reason}", [Rejection(field="dry_run", reason=reason)])
+    content_type, options = parse_options_header(request.headers.get("content-type"))
+    if content_type == b"multipart/form-data":
+        boundary = options.get(b"boundary")
+        if not boundary:
+            raise MalformedRequest("The multipart body has no boundary.")
+        part = FilePart(request.stream(), boundary)
+        chunks = await part.begin()
+        file_name = part.file_name or file_name
+    elif content_type.decode("latin-1") in BODY_TYPES:
+        chunks = request.stream()
+    else:
+        raise UnsupportedMediaType("Send multipart/form-data with a file, or text/csv.")
+    job = await services_of(request).imports.upload(
+        chunks,
+        file_name=file_name,
+        created_by=principal.name,
+        timezone=tz,
+        keep_stored=corrections == "skip",
+    )
+    started = ImportStarted(id=job.id, state=job.state)
+    return json_answer(started, 202, {"location": f"/api/v1/imports/{job.id}"})
+
+
+@router.get("", responses=answers(ImportsPage))
+async def imports(
+    request: Request,
+    _: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
+) -> Response:
+    """Newest first."""
+    found = list(await services_of(request).imports.jobs(limit + 1, cursor))
+    more = len(found) > limit
+    items = [_item(request, job) for job in found[:limit]]
+    next_cursor = str(found[limit - 1].id) if more else None
+    return json_answer(ImportsPage(items=items, next_cursor=next_cursor))
+
+
+@router.get("/{id}", responses=answers(ImportItem, errors=(404, 422)))
+async def one(request: Request, _: Reader, import_id: ImportId) -> Response:
+    return json_answer(_item(request, await services_of(request).imports.job(import_id)))
+
+
+@router.get(
+    "/{id}/rejected.csv",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The rows.", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        **problems(401, 403, 404, 422, 503),
+    },
+)
+async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """The rows that were refused, as they came, with a `reason` column: mend them, send them."""
+    path = await services_of(request).imports.rejected_csv(import_id)
+    return FileResponse(path, media_type="text/csv", filename=f"import-{import_id}-rejected.csv")
+
+
+@router.post(
+    "/{id}/resume",
+    status_code=202,
+    responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
+)
+async def resume(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """Goes on where an interrupted, failed or cancelled import stood; no row counts twice."""
+    return json_answer(_item(request, await services_of(request).imports.resume(import_id)), 202)
+
+
+@router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
+async def cancel(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """Cancels it while it is queued or running; what was stored stays, as the receipt says."""
+    return json_answer(_item(request, await services_of(request).imports.cancel(import_id)))
+
+
+def _item(request: Request, job: ImportJob) -> ImportItem:
+    live = services_of(request).imports.progress(job.id)
+    counts = job.counts
+    receipt = ImportReceipt(
+        received=job.received,
+        accepted=job.accepted,
+        rejected=job.rejected,
+        new=counts.new if counts else None,
+        identical=counts.identical if counts else None,
+        corrected=counts.corrected if counts else None,
+        repeated=counts.repeated if counts else None,
+        skipped=counts.skipped if counts else None,
+        errors=[RowError(**error) for error in rejections(job.errors)],  # type: ignore[arg-type]
+    )
+    return ImportItem(
+        id=job.id,
+        state=job.state,
+        file_name=job.file_name,
+        created=rfc3339(job.created_at),
+        created_by=job.created_by,
+        started=maybe_rfc3339(job.started_at),
+        finished=maybe_rfc3339(job.finished_at),
+        bytes_total=job.bytes_total,
+        bytes_done=live.bytes_done if live else job.bytes_done,
+        rows_done=live.rows_done if live else job.rows_done,
+        rows_per_second=live.rows_per_s if live else None,
+        eta_seconds=live.eta_s if live else None,
+        timezone=job.timezone,
+        corrections="skip" if job.keep_stored else "apply",
+        receipt=receipt,
+        gaps_closed=None,
+        sensors=job.sensors,
+        unknown_columns=job.unknown_columns,
+        content_sha256=job.content_sha256,
+        error=job.error,
+    )
+
+
+class FilePart:
+    """The part named `file` of a multipart body as it arrives: nothing is held back in memory."""
+
+    def __init__(self, body: AsyncIterator[bytes], boundary: bytes) -> None:
+        self._body = body
+        self._ready: list[bytes] = []
+        self._name = b""
+        self._value = b""
+        self._head_bytes = 0
+        self._wanted = False
+        self._found = False
+        self._ended = False
+        self.file_name: str | None = None
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._part_begin,
+                "on_header_field": self._header_name,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_end,
+                "on_part_data": self._part_data,
+                "on_part_end": self._part_end,
+                "on_end": self._end,
+            },
+        )
+
+    async def begin(self) -> AsyncIterator[bytes]:
+        """Returns at the first byte of the file. Raises `MalformedRequest`, `InvalidRequest`."""
+        async for chunk in self._body:
+            self._feed(chunk)
+            if self._found:
+                return self._rest()
+        raise self._missing()
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        for ready in self._take():
+            yield ready
+        async for chunk in self._body:
+            self._feed(chunk)
+            for ready in self._take():
+                yield ready
+        if not self._ended:
+            raise MalformedRequest("The multipart body breaks off.")
+
+    def _feed(self, chunk: bytes) -> None:
+        try:
+            self._parser.write(chunk)
+        except ValueError as error:
+            raise MalformedRequest("The multipart body cannot be read.") from error
+
+    def _take(self) -> list[bytes]:
+        ready, self._ready = self._ready, []
+        return ready
+
+    def _missing(self) -> InvalidRequest:
+        reason = "is missing from the multipart body"
+        return InvalidRequest(f"file {reason}", [Rejection(field="file", reason=reason)])
+
+    def _part_begin(self) -> None:
+        self._name = self._value = b""
+        self._head_bytes = 0
+
+    def _header_name(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count(end - start)
+        self._value += data[start:end]
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > PART_HEADERS_BYTES_MAX:
+            raise MalformedRequest("A part of the multipart body has too long a head.")
+
+    def _header_end(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            _, options = parse_options_header(self._value)
+            if options.get(b"name") == b"file" and not self._found:
+                self._wanted = self._found = True
+                name = options.get(b"filename", b"").decode("utf-8", "replace")
+                self.file_name = name.rpartition("/")[2][:200] or None
+        self._name = self._value = b""
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._wanted:
+            self._ready.append(data[start:end])
+
+    def _part_end(self) -> None:
+        self._wanted = False
+
+    def _end(self) -> None:
+        self._ended = True

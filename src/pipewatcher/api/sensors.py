@@ -1,0 +1,86 @@
+"""What the registry knows of each sensor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipewatcher.api.answers import Camel, answers, json_answer, rfc3339
+from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.errors import InvalidRequest
+from pipewatcher.model import Rejection, Sensor
+
+router = APIRouter(prefix="/api/v1/sensors", tags=["sensors"])
+
+EquipmentId = Annotated[str, Path(alias="equipmentId", min_length=1, max_length=64)]
+Text = Annotated[str | None, Field(max_length=200)]
+Finite = Annotated[float | None, Field(allow_inf_nan=False)]
+
+
+class SensorItem(Camel):
+    equipment_id: str
+    created: str
+    name: str | None
+    kind: str | None
+    unit: str | None
+    location: str | None
+    equipment: str | None
+    source: str | None
+    range_min: float | None
+    range_max: float | None
+    cadence_seconds: float | None
+
+
+class SensorsPage(Camel):
+    items: list[SensorItem]
+    total: int
+
+
+class SensorChanges(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    name: Text = None
+    kind: Text = None
+    unit: Text = None
+    location: Text = None
+    equipment: Text = None
+    source: Text = None
+    range_min: Finite = Field(None, alias="rangeMin")
+    range_max: Finite = Field(None, alias="rangeMax")
+    cadence_seconds: Annotated[float | None, Field(gt=0, le=31_536_000)] = Field(
+        None, alias="cadenceSeconds"
+    )
+
+
+@router.get("", responses=answers(SensorsPage))
+async def sensors(request: Request, _: Reader) -> Response:
+    found = await services_of(request).registry.sensors()
+    return json_answer(SensorsPage(items=[_item(s) for s in found], total=len(found)))
+
+
+@router.get("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
+async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Response:
+    return json_answer(_item(await services_of(request).registry.sensor(equipment_id)))
+
+
+@router.patch("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
+async def change(
+    request: Request, _: Reader, equipment_id: EquipmentId, body: SensorChanges
+) -> Response:
+    """Sets the members that are sent; null clears one."""
+    registry = services_of(request).registry
+    changes = body.model_dump(exclude_unset=True)
+    standing = await registry.sensor(equipment_id)
+    low = changes.get("range_min", standing.range_min)
+    high = changes.get("range_max", standing.range_max)
+    if low is not None and high is not None and low > high:
+        reason = "must not be above rangeMax"
+        raise InvalidRequest(f"rangeMin {reason}", [Rejection(field="rangeMin", reason=reason)])
+    return json_answer(_item(await registry.update_sensor(equipment_id, changes)))
+
+
+def _item(sensor: Sensor) -> SensorItem:
+    values = msgspec.structs.asdict(sensor)
+    return SensorItem(created=rfc3339(values.pop("created_at")), **values)

@@ -1,0 +1,87 @@
+"""How the historian is: counts by stage, lag, versions; health for machines; metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from pipewatcher.api.answers import Camel, answers, json_answer, problems
+from pipewatcher.api.auth import Reader, services_of
+
+router = APIRouter(tags=["status"])
+
+
+class Stages(Camel):
+    """Readings since the start of this process, by stage."""
+
+    received: int
+    accepted: int
+    rejected: int
+    committed: int
+    failed: int
+    stored: int
+
+
+class Lag(Camel):
+    """What is acknowledged and not stored yet."""
+
+    readings: int
+    bytes: int
+    seconds: float
+
+
+class Status(Camel):
+    version: str
+    as_of: str
+    started: str
+    accepting: bool
+    reason: str | None
+    sensors: int
+    readings: int
+    unfolded: int
+    store_bytes: int
+    stages: Stages
+    rejected_by_code: dict[str, int]
+    lag: Lag
+    connections: int
+    engines: dict[str, str]
+
+
+class Health(Camel):
+    status: str
+
+
+HEALTH: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Ready.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Health"}}},
+    }
+}
+
+
+@router.get("/api/v1/status", responses=answers(Status, errors=()))
+async def status(request: Request, _: Reader) -> Response:
+    return json_answer(await services_of(request).status())
+
+
+@router.get("/healthz", responses=HEALTH)
+async def healthz() -> Response:
+    """The process answers."""
+    return json_answer(Health(status="ok"))
+
+
+@router.get("/readyz", responses={**HEALTH, 503: {**HEALTH[200], "description": "Not ready."}})
+async def readyz(request: Request) -> Response:
+    """200 when every door that is on takes readings."""
+    reason = services_of(request).refusal()
+    if reason is None:
+        return json_answer(Health(status="ready"))
+    return json_answer(Health(status=reason), 503, {"retry-after": "1"})
+
+
+@router.get("/metrics", responses=problems(401, 403))
+async def metrics(request: Request, _: Reader) -> Response:
+    """Prometheus text. It needs a token: rates and names of a plant are nobody else's."""
+    body: Any = await services_of(request).metrics()
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
