@@ -31,9 +31,9 @@ class Limits:
     head_bytes_max: int = 16 * 1024
     head_s: float = 10.0
     """From the first byte of a request to the end of its head."""
-    body_grace_s: float = 20.0
+    body_window_s: float = 20.0
     body_bytes_per_s_min: int = 16 * 1024
-    """A body may take the grace, and as much longer as its bytes so far take at this rate."""
+    """In each window of this length a body that is not complete must go on at this rate."""
     idle_s: float = 120.0
     """Between requests: longer than the minute at which many devices send."""
     linger_s: float = 2.0
@@ -44,8 +44,30 @@ class Limits:
     """Read ahead of the request that is being answered; then reading pauses."""
     sweep_s: float = 1.0
 
-    def body_deadline_s(self, received_bytes: int) -> float:
-        return self.body_grace_s + received_bytes / self.body_bytes_per_s_min
+
+class BodyPace:
+    """Whether a body that is being received goes on fast enough."""
+
+    __slots__ = ("_begun_at", "_begun_with", "_bytes_min", "_window_s")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._window_s = limits.body_window_s
+        self._bytes_min = limits.body_bytes_per_s_min * limits.body_window_s
+        self._begun_at = now
+        self._begun_with = 0
+
+    def too_slow(self, received_bytes: int, now: float) -> bool:
+        if now - self._begun_at <= self._window_s:
+            return False
+        if received_bytes - self._begun_with < self._bytes_min:
+            return True
+        self.restart(received_bytes, now)
+        return False
+
+    def restart(self, received_bytes: int, now: float) -> None:
+        """A new window: also while it is us who do not read."""
+        self._begun_at = now
+        self._begun_with = received_bytes
 
 
 class Connection(Protocol):

@@ -7,7 +7,7 @@ import asyncio
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from pipewatcher.errors import MalformedRequest, PipeWatcherError, RequestTimeout
-from pipewatcher.sources.http_door import Door, Made, closing_answer
+from pipewatcher.sources.http_door import BodyPace, Door, Made, closing_answer
 
 
 class HandedOverProtocol(HttpToolsProtocol):
@@ -24,6 +24,7 @@ class HandedOverProtocol(HttpToolsProtocol):
         self._reading_body = False
         self._bytes = 0
         self._since = 0.0
+        self._pace = BodyPace(door.limits, door.now)
         self._stalled_since: float | None = None
 
     def connection_made(  # type: ignore[override]
@@ -56,7 +57,7 @@ class HandedOverProtocol(HttpToolsProtocol):
         self._reading_head = False
         self._reading_body = True
         self._bytes = 0
-        self._since = self._door.now
+        self._pace = BodyPace(self._door.limits, self._door.now)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -80,15 +81,12 @@ class HandedOverProtocol(HttpToolsProtocol):
         if stalled_since is not None and now - stalled_since > self._door.limits.write_stall_s:
             self.transport.abort()
             return
-        if self._reading_head:
-            allowed_s = self._door.limits.head_s
+        if self._reading_body and self.flow.read_paused:
+            self._pace.restart(self._bytes, now)
         elif self._reading_body:
-            if self.flow.read_paused:
-                self._since += self._door.limits.sweep_s
-            allowed_s = self._door.limits.body_deadline_s(self._bytes)
-        else:
-            return
-        if now - self._since > allowed_s:
+            if self._pace.too_slow(self._bytes, now):
+                self._end(RequestTimeout())
+        elif self._reading_head and now - self._since > self._door.limits.head_s:
             self._end(RequestTimeout())
 
     def _end(self, error: PipeWatcherError) -> None:

@@ -10,7 +10,7 @@ from pipewatcher.sources.http import PATH, Head, read_head
 
 _START = b"POST " + PATH.encode()
 _AFTER_PATH = (b" ", b"?")
-_NOT_PLAIN = {b"transfer-encoding", b"expect", b"upgrade"}
+_NOT_PLAIN = {b"transfer-encoding", b"expect"}
 
 _KNOWN_MAX = 4_096
 _KNOWN_BYTES_MAX = 1_024
@@ -78,13 +78,14 @@ def _parse(text: bytes) -> KnownHead | None:
     parser = httptools.HttpRequestParser(reader)
     try:
         parser.feed_data(text)
-    except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+    except httptools.HttpParserUpgrade:
+        pass  # an offer (curl makes it for HTTP/2) that a server is free to overhear
+    except httptools.HttpParserError:
         return None
     headers = reader.headers
     if (
         not reader.complete
         or parser.get_http_version() != "1.1"
-        or parser.should_upgrade()
         or not _NOT_PLAIN.isdisjoint(headers)
     ):
         return None

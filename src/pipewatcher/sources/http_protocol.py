@@ -23,6 +23,7 @@ from pipewatcher.intake import Intake
 from pipewatcher.model import Principal
 from pipewatcher.sources.http import Answer, Head, Ingest, answer_of
 from pipewatcher.sources.http_door import (
+    BodyPace,
     Door,
     Limits,
     Made,
@@ -79,6 +80,7 @@ class IngestProtocol(asyncio.Protocol):
         "_lingering",
         "_local",
         "_made",
+        "_pace",
         "_paused",
         "_principal",
         "_refused",
@@ -89,6 +91,7 @@ class IngestProtocol(asyncio.Protocol):
     )
     _transport: asyncio.Transport
     _head: Head
+    _pace: BodyPace
     _principal: Principal
 
     def __init__(self, made: Made, door: Door) -> None:
@@ -186,7 +189,7 @@ class IngestProtocol(asyncio.Protocol):
         elif self._busy:
             return
         elif self._body is not None:
-            if waited_s > limits.body_deadline_s(len(self._body)):
+            if self._pace.too_slow(len(self._body), now):
                 self._refuse(RequestTimeout())
         elif self._buffer:
             if waited_s > limits.head_s:
@@ -255,7 +258,7 @@ class IngestProtocol(asyncio.Protocol):
         self._head = head
         self._body = bytearray(start)
         self._body_missing = missing
-        self._since = self._door.now
+        self._pace = BodyPace(self._door.limits, self._door.now)
 
     def _receive_body(self, body: bytearray, data: bytes) -> None:
         missing = self._body_missing
