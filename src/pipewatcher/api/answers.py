@@ -21,7 +21,7 @@ _encode = msgspec.json.Encoder().encode
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class Camel(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Camel(msgspec.Struct, kw_only=True, rename="camel"):
     """An answer's body: its members are written in camelCase."""
 
 

@@ -74,7 +74,7 @@ class Services:
     """The ASGI twin of the readings door."""
     ingest_operation: Mapping[str, Any]
     ingest_schemas: Mapping[str, Any]
-    status: Callable[[], Awaitable[Mapping[str, Any]]]
+    status: Callable[[], Awaitable[object]]
     metrics: Callable[[], Awaitable[bytes]]
     refusal: Callable[[], str | None]
     """Why no readings are taken at the moment; None while every door is open."""

@@ -1,0 +1,102 @@
+"""The commands. Each imports what it needs when it runs, so that `--help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipewatcher.errors import PipeWatcherError, SettingsError
+
+Files = Annotated[list[str], typer.Argument(help="CSV files, folders, or - for standard input.")]
+Window = Annotated[str, typer.Argument(help="24h, 48h, 7d, 30d or any number of m, h, d.")]
+app = typer.Typer(
+    help="PipeWatcher: the historian an industrial plant trusts with its sensors.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Config = Annotated[Path | None, typer.Option(help="Settings as TOML; the environment wins.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded engines.")]
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    data_dir: DataDir = None,
+    http_host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+) -> None:
+    """Receive, keep and answer, until SIGTERM or SIGINT."""
+    from pipewatcher.cli.serving import serve_until_stopped
+    from pipewatcher.settings import load_settings
+
+    serve_until_stopped(
+        load_settings(config, data_dir=data_dir, http_host=http_host, http_port=http_port)
+    )
+
+
+@app.command("import")
+def import_files(
+    files: Annotated[
+        list[str], typer.Argument(help="CSV files, folders, or - for standard input.")
+    ],
+    config: Config = None,
+    data_dir: DataDir = None,
+    tz: Annotated[str | None, typer.Option(help="Zone of timestamps without offset.")] = None,
+    corrections: Annotated[str, typer.Option(help="apply, or skip: keep stored values.")] = "apply",
+) -> None:
+    """Fill gaps from CSV files (equipmentId, timestamp, value)."""
+    from pipewatcher.cli.importing import import_all
+    from pipewatcher.settings import load_settings
+
+    settings = load_settings(config, data_dir=data_dir)
+    raise typer.Exit(import_all(settings, files, tz, keep_stored=corrections == "skip"))
+
+
+@app.command()
+def averages(
+    window: Annotated[
+        str, typer.Argument(help="24h, 48h, 7d, 30d or any number of m, h, d.")
+    ] = "24h",
+    q: Annotated[str, typer.Option("--search", "-q", help="Only sensors that contain this.")] = "",
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+) -> None:
+    """The mean of every sensor over a window."""
+    from pipewatcher.cli.asking import show_averages
+    from pipewatcher.settings import load_settings
+
+    show_averages(load_settings(config, data_dir=data_dir), window, q, as_csv=as_csv)
+
+
+@app.command()
+def sensors(config: Config = None, data_dir: DataDir = None) -> None:
+    """What the registry knows of each sensor."""
+    from pipewatcher.cli.asking import show_sensors
+    from pipewatcher.settings import load_settings
+
+    show_sensors(load_settings(config, data_dir=data_dir))
+
+
+@app.command()
+def config() -> None:
+    """Every setting with its default."""
+    from pipewatcher.cli.asking import show_settings
+
+    show_settings()
+
+
+def main() -> None:
+    """Exit status: 0 well, 1 an expected fault, 2 wrong settings or usage, 3 rows were rejected."""
+    try:
+        app()
+    except PipeWatcherError as error:
+        sys.stderr.write(f"pipewatcher: {error.detail}\n")
+        if error.hint:
+            sys.stderr.write(f"  {error.hint}\n")
+        sys.exit(2 if isinstance(error, SettingsError) else 1)

@@ -1,0 +1,49 @@
+"""The API of this data folder: of the server that holds it, or of one opened for the moment."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+
+from pipewatcher.errors import PipeWatcherError
+from pipewatcher.settings import Settings
+from pipewatcher.wiring import SOCKET, serve_local
+
+
+@contextlib.asynccontextmanager
+async def local_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """As the local administrator, over the Unix socket in the data folder."""
+    path = settings.data_dir / SOCKET
+    async with contextlib.AsyncExitStack() as stack:
+        if not await _answers(path):
+            await stack.enter_async_context(serve_local(settings))
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        client = httpx.AsyncClient(
+            transport=transport, base_url="http://pipewatcher", timeout=httpx.Timeout(60)
+        )
+        yield await stack.enter_async_context(client)
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+def checked(response: httpx.Response) -> httpx.Response:
+    """Raises `PipeWatcherError` with what the server said."""
+    if response.is_success:
+        return response
+    try:
+        problem = response.json()
+        raise PipeWatcherError(problem["detail"], hint=problem.get("hint"))
+    except (ValueError, KeyError):
+        raise PipeWatcherError(f"the server answered {response.status_code}") from None

@@ -1,0 +1,141 @@
+"""Logs on stderr, and the figures as Prometheus reads them."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+
+class IntakeFigures(Protocol):
+    received: int
+    accepted: int
+    committed: int
+    failed: int
+    inflight_bytes: int
+
+    @property
+    def rejected(self) -> Mapping[str, int]: ...
+    @property
+    def refused(self) -> Mapping[str, int]: ...
+
+
+class WriterFigures(Protocol):
+    stored: int
+    drains: int
+    failures: int
+
+
+class BacklogFigures(Protocol):
+    @property
+    def readings(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def oldest_age_s(self) -> float: ...
+
+
+class StoreFigures(Protocol):
+    @property
+    def readings(self) -> int: ...
+    @property
+    def unfolded(self) -> int: ...
+    @property
+    def sensors(self) -> int: ...
+    @property
+    def file_bytes(self) -> int: ...
+    @property
+    def folds(self) -> int: ...
+    @property
+    def fold_seconds(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    intake: IntakeFigures
+    writer: WriterFigures
+    backlog: BacklogFigures
+    store: StoreFigures
+    sensors_registered: int
+    connections: int
+    accepting: bool
+
+    def collect(self) -> Iterator[Metric]:
+        counters = {
+            "received_readings": ("Readings received.", self.intake.received),
+            "accepted_readings": ("Valid readings.", self.intake.accepted),
+            "committed_readings": ("Readings acknowledged as durable.", self.intake.committed),
+            "failed_readings": ("Valid readings that could not be kept.", self.intake.failed),
+            "stored_readings": ("Readings handed to the store.", self.writer.stored),
+            "drains": ("Drains of the commit log.", self.writer.drains),
+            "store_failures": ("Times the store had to be opened again.", self.writer.failures),
+            "folds": ("Folds of the store.", self.store.folds),
+            "fold_seconds": ("Seconds spent folding.", self.store.fold_seconds),
+            "sensors_registered": ("Sensors found.", self.sensors_registered),
+        }
+        for name, (text, value) in counters.items():
+            yield CounterMetricFamily(f"pipewatcher_{name}", text, value=value)
+        gauges = {
+            "lag_readings": ("Acknowledged, not stored yet.", self.backlog.readings),
+            "lag_bytes": ("Bytes of the same.", self.backlog.bytes),
+            "lag_seconds": ("Age of the oldest of them.", self.backlog.oldest_age_s),
+            "inflight_bytes": ("Request bodies in memory.", self.intake.inflight_bytes),
+            "store_readings": ("Distinct readings folded.", self.store.readings),
+            "unfolded_rows": ("Rows that wait for a fold.", self.store.unfolded),
+            "store_bytes": ("Size of the store's files.", self.store.file_bytes),
+            "sensors": ("Sensors with readings.", self.store.sensors),
+            "connections": ("Open HTTP connections.", self.connections),
+            "accepting": ("1 while every door takes readings.", float(self.accepting)),
+        }
+        for name, (text, number) in gauges.items():
+            yield GaugeMetricFamily(f"pipewatcher_{name}", text, value=number)
+        yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
+        yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
+
+
+def metrics_text(figures: Figures) -> bytes:
+    """The Prometheus text format, with the figures of this process."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(figures)
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return generate_latest(registry)
+
+
+def _by_code(name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"pipewatcher_{name}", text, labels=["code"])
+    for code, count in counts.items():
+        family.add_metric([code], count)
+    return family
+
+
+def set_up_logging(log_format: str, level: str) -> None:
+    """Lines for people, or one JSON object each."""
+    shared: list[structlog.types.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    last: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
