@@ -56,7 +56,7 @@ class StoreFigures(Protocol):
     def fold_seconds(self) -> float: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Figures:
     intake: IntakeFigures
     writer: WriterFigures

@@ -1,0 +1,92 @@
+"""`pipewatcher serve` as a process of its own, on a free loopback port, for tests."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+TOKEN = "test-admin-token-0123456789"
+AUTH = {"authorization": f"Bearer {TOKEN}"}
+START_TIMEOUT_S = 60.0
+
+
+class Server:
+    def __init__(self, folder: Path, **settings: object) -> None:
+        self.folder = folder
+        self._settings = {f"PIPEWATCHER_{name.upper()}": str(v) for name, v in settings.items()}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self.url = ""
+
+    def start(self) -> Server:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log_path = self.folder.with_name(self.folder.name + ".log")
+        self._log = log_path.open("ab")
+        known = {k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")}
+        environment = {
+            **known,
+            "PIPEWATCHER_DATA_DIR": str(self.folder),
+            "PIPEWATCHER_HTTP_PORT": "0",
+            "PIPEWATCHER_ADMIN_TOKEN": TOKEN,
+            "PIPEWATCHER_DISK_FREE_MIN_MB": "0",
+            **self._settings,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pipewatcher", "serve"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().decode()
+        assert "http://localhost:" in line, log_path.read_text()[-4_000:]
+        self.url = f"http://127.0.0.1:{line.rpartition(':')[2].strip()}"
+        self._wait_until_ready()
+        return self
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        return self._end(signal.SIGTERM)
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, headers=AUTH, timeout=60, **options)
+
+    def __enter__(self) -> Server:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            self.stop()
+
+    def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._log is not None
+        self._process.send_signal(number)
+        status = self._process.wait(60)
+        self._process.stdout.close()
+        self._log.close()
+        self._process = None
+        return status
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError("the server did not get ready")
