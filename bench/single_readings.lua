@@ -21,9 +21,10 @@ function request()
 end
 
 function done(summary, latency)
-  io.write(string.format("RESULT %.0f %.2f %.2f %d\n",
+  io.write(string.format("RESULT %.0f %.2f %.2f %d %d\n",
     summary.requests / summary.duration * 1e6,
     latency:percentile(50) / 1000, latency:percentile(99) / 1000,
     summary.errors.status + summary.errors.connect + summary.errors.read
-      + summary.errors.write + summary.errors.timeout))
+      + summary.errors.write + summary.errors.timeout,
+    summary.requests))
 end
