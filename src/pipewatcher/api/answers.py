@@ -16,6 +16,9 @@ from pipewatcher.model import Micros, Rejection
 from pipewatcher.problems import PROBLEM_TYPE
 from pipewatcher.validate import ReadingFault, parse_timestamp
 
+JSON_BYTES_MAX = 64 * 1024
+"""Of a request's JSON; readings and uploads have their own limits."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _encode = msgspec.json.Encoder().encode
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

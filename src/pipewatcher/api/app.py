@@ -18,6 +18,7 @@ from pipewatcher.api import averages, imports, sensors, series, session, status
 from pipewatcher.api.page import page_router
 from pipewatcher.api.services import Services
 from pipewatcher.errors import (
+    BodyTooLarge,
     InvalidRequest,
     MalformedRequest,
     MethodNotAllowed,
@@ -49,7 +50,11 @@ BODIES = [
     status.Status,
     status.Health,
 ]
-_HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {404: NotFound, 405: MethodNotAllowed}
+_HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+}
 
 
 def create_app(services: Services) -> FastAPI:

@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipewatcher.api.answers import Camel, answers, json_answer, rfc3339
+from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
 from pipewatcher.api.auth import Reader, services_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import Rejection, Sensor
@@ -65,7 +65,11 @@ async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Resp
     return json_answer(_item(await services_of(request).registry.sensor(equipment_id)))
 
 
-@router.patch("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
+@router.patch(
+    "/{equipmentId}",
+    responses=answers(SensorItem, errors=(400, 404, 413, 422)),
+    max_body_size=JSON_BYTES_MAX,
+)
 async def change(
     request: Request, _: Reader, equipment_id: EquipmentId, body: SensorChanges
 ) -> Response:

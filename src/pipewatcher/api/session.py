@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipewatcher.api.answers import Camel, answers, json_answer, problems
+from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, problems
 from pipewatcher.api.auth import COOKIE, Reader, SignInLimit, services_of
 from pipewatcher.errors import Unauthorized
 from pipewatcher.model import SECOND
@@ -24,7 +24,9 @@ class WhoAmI(Camel):
     role: str
 
 
-@router.post("", status_code=204, responses=problems(401, 422, 429))
+@router.post(
+    "", status_code=204, responses=problems(400, 401, 413, 422, 429), max_body_size=JSON_BYTES_MAX
+)
 async def sign_in(request: Request, body: SignIn) -> Response:
     """Answers a session cookie for a valid token."""
     address = request.client.host if request.client else "local"

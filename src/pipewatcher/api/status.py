@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from pipewatcher.api.answers import Camel, answers, json_answer, problems
 from pipewatcher.api.auth import Reader, services_of
@@ -80,7 +81,7 @@ async def readyz(request: Request) -> Response:
     return json_answer(Health(status=reason), 503, {"retry-after": "1"})
 
 
-@router.get("/metrics", responses=problems(401, 403))
+@router.get("/metrics", response_class=PlainTextResponse, responses=problems(401, 403, 503))
 async def metrics(request: Request, _: Reader) -> Response:
     """Prometheus text. It needs a token: rates and names of a plant are nobody else's."""
     body: Any = await services_of(request).metrics()

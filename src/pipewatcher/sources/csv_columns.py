@@ -302,3 +302,11 @@ def _only_used(texts: list[str], codes: Codes) -> tuple[list[str], Codes]:
         return texts, codes
     renumbered = np.cumsum(used, dtype=np.uint32) - np.uint32(1)
     return [text for text, one in zip(texts, used.tolist(), strict=True) if one], renumbered[codes]
+
+
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

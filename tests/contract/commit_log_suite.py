@@ -1,0 +1,183 @@
+"""What every commit log promises. An adapter's file gives `open_log` and its `Features`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipewatcher.model import Batch, Features, ImportBlock, Position, covers
+from pipewatcher.ports import CommitLog, Delivery
+
+Row = tuple[str, int, float, str]
+WAIT_S = 20.0
+
+
+def a_batch(
+    count: int, *, sensor: str = "EQ", origin: str = "http:a", block: ImportBlock | None = None
+) -> Batch:
+    return Batch(
+        equipment_ids=[f"{sensor}-{n}" for n in range(min(count, 50))],
+        codes=(np.arange(count) % 50).astype(np.uint32),
+        event_times=np.arange(count, dtype=np.int64),
+        values=np.arange(count) / 8,
+        origins=[origin],
+        block=block,
+    )
+
+
+def rows_of(batches: Sequence[Batch]) -> list[Row]:
+    rows: list[Row] = []
+    for batch in batches:
+        origins = batch.origin_codes
+        if origins is None:
+            origins = np.zeros(len(batch), np.uint32)
+        rows += [
+            (batch.equipment_ids[code], int(time), float(value), batch.origins[origin])
+            for code, time, value, origin in zip(
+                batch.codes, batch.event_times, batch.values, origins, strict=True
+            )
+        ]
+    return rows
+
+
+async def deliver(log: CommitLog, start: Position, until: Position) -> list[Delivery]:
+    """Everything from `start` up to `until`, not acked."""
+    found: list[Delivery] = []
+    async with asyncio.timeout(WAIT_S):
+        async for delivery in log.deliveries("writer", start):
+            found.append(delivery)
+            if covers(delivery.position, until):
+                break
+    return found
+
+
+class CommitLogSuite:
+    features: Features
+
+    async def open_log(self, folder: Path) -> CommitLog:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def log(self, tmp_path: Path) -> AsyncIterator[CommitLog]:
+        log = await self.open_log(tmp_path)
+        yield log
+        await log.close()
+
+    async def all_rows(self, log: CommitLog) -> list[Row]:
+        return [
+            row
+            for delivery in await deliver(log, {}, log.end())
+            for row in rows_of(delivery.batches)
+        ]
+
+    async def test_what_is_appended_is_delivered_in_order_with_its_bits(
+        self, log: CommitLog
+    ) -> None:
+        values = [-0.0, 5e-324, 1.7976931348623157e308, 0.1 + 0.2]
+        await asyncio.gather(
+            *(log.append_reading("EQ-1", n, value, "http:a") for n, value in enumerate(values))
+        )
+        rows = await self.all_rows(log)
+        assert [row[:2] for row in rows] == [("EQ-1", n) for n in range(4)]
+        assert np.array([r[2] for r in rows]).tobytes() == np.array(values).tobytes()
+
+    async def test_singles_and_batches_keep_the_order_of_the_calls(self, log: CommitLog) -> None:
+        futures = []
+        expected: list[Row] = []
+        for n in range(300):
+            if n % 3:
+                origin = f"http:{n % 2}"
+                futures.append(log.append_reading("ΩQ", n, n / 4, origin))
+                expected.append(("ΩQ", n, n / 4, origin))
+            else:
+                batch = a_batch(3, origin="http:b")
+                futures.append(log.append(batch))
+                expected += rows_of([batch])
+        await asyncio.gather(*futures)
+        assert await self.all_rows(log) == expected
+
+    async def test_an_import_block_keeps_what_it_is(self, log: CommitLog) -> None:
+        block = ImportBlock(import_id=7, block=3, keep_stored=True)
+        await log.append(a_batch(10, origin="import:7", block=block))
+        [delivery] = await deliver(log, {}, log.end())
+        [batch] = delivery.batches
+        assert batch.block == block
+        assert list(batch.origins) == ["import:7"]
+
+    async def test_the_end_is_past_everything_that_was_acknowledged(self, log: CommitLog) -> None:
+        before = log.end()
+        position = await log.append_reading("EQ-1", 1, 1.0, "http:a")
+        assert covers(log.end(), position)
+        assert not covers(before, position)
+
+    async def test_large_batches_come_whole(self, log: CommitLog) -> None:
+        batches = [a_batch(200_000, sensor=f"S{n}") for n in range(4)]
+        await asyncio.gather(*(log.append(batch) for batch in batches))
+        assert len(await self.all_rows(log)) == 800_000
+
+    async def test_what_is_not_acked_comes_again_after_a_restart(
+        self, log: CommitLog, tmp_path: Path
+    ) -> None:
+        await log.append(a_batch(5))
+        rows = await self.all_rows(log)
+        await log.close()
+        again = await self.open_log(tmp_path)
+        try:
+            assert await self.all_rows(again) == rows
+        finally:
+            await again.close()
+
+    async def test_what_is_acked_does_not_come_again_and_numbers_go_on(
+        self, log: CommitLog, tmp_path: Path
+    ) -> None:
+        await log.append(a_batch(5))
+        [delivery] = await deliver(log, {}, log.end())
+        await delivery.ack()
+        await log.close()
+        again = await self.open_log(tmp_path)
+        try:
+            position = await again.append_reading("EQ-9", 9, 9.0, "http:a")
+            assert not covers(delivery.position, position)
+            found = await deliver(again, delivery.position, again.end())
+            assert rows_of(found[-1].batches) == [("EQ-9", 9, 9.0, "http:a")]
+        finally:
+            await again.close()
+
+    async def test_a_start_skips_what_the_store_has(self, log: CommitLog) -> None:
+        first = await log.append(a_batch(5))
+        await log.append_reading("EQ-9", 9, 9.0, "http:a")
+        found = await deliver(log, first, log.end())
+        assert [row for d in found for row in rows_of(d.batches)] == [("EQ-9", 9, 9.0, "http:a")]
+
+    async def test_a_cancelled_wait_harms_no_neighbour(self, log: CommitLog) -> None:
+        futures = [log.append_reading("EQ-1", n, 1.0, "http:a") for n in range(50)]
+        futures[7].cancel()
+        done = await asyncio.gather(*futures, return_exceptions=True)
+        assert sum(isinstance(one, BaseException) for one in done) == 1
+        assert len(await self.all_rows(log)) >= 49
+
+    async def test_the_backlog_counts_what_is_not_acked(self, log: CommitLog) -> None:
+        assert log.backlog().readings == 0
+        await log.append(a_batch(500))
+        assert log.backlog().readings == 500
+        assert log.backlog().bytes > 0
+        [delivery] = await deliver(log, {}, log.end())
+        await delivery.ack()
+        assert log.backlog().readings == 0
+
+    async def test_closing_ends_every_append_that_was_begun(
+        self, log: CommitLog, tmp_path: Path
+    ) -> None:
+        futures = [log.append_reading("EQ-1", n, 1.0, "http:a") for n in range(200)]
+        await log.close()
+        assert all(future.done() for future in futures)
+        stored = sum(future.exception() is None for future in futures)
+        again = await self.open_log(tmp_path)
+        try:
+            assert len(await self.all_rows(again)) == stored
+        finally:
+            await again.close()

@@ -1,0 +1,135 @@
+"""What every registry promises. An adapter's file gives `open_registry`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipewatcher.errors import Conflict, NotFound
+from pipewatcher.model import ImportCounts, ImportJob, Rejection, Session
+from pipewatcher.ports import Registry
+
+
+def a_job(name: str = "x.csv") -> ImportJob:
+    return ImportJob(
+        id=0,
+        state="queued",
+        file_name=name,
+        created_at=1,
+        created_by="admin",
+        bytes_total=10,
+        content_sha256="00",
+    )
+
+
+class RegistrySuite:
+    async def open_registry(self, folder: Path) -> Registry:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def registry(self, tmp_path: Path) -> AsyncIterator[Registry]:
+        registry = await self.open_registry(tmp_path)
+        yield registry
+        await registry.close()
+
+    async def test_each_sensor_is_new_once_ever(self, registry: Registry) -> None:
+        assert await registry.register(["B", "a", "É 1".replace(" ", "")], 5) == ["B", "a", "É1"]
+        assert await registry.register(["a", "C"], 6) == ["C"]
+        assert [s.equipment_id for s in await registry.sensors()] == ["B", "C", "a", "É1"]
+        assert (await registry.sensor("a")).created_at == 5
+
+    async def test_two_that_register_at_once_find_each_sensor_once(
+        self, registry: Registry
+    ) -> None:
+        names = [f"EQ-{n}" for n in range(500)]
+        found = await asyncio.gather(*(registry.register(names, n) for n in range(4)))
+        assert sorted(name for some in found for name in some) == sorted(names)
+
+    async def test_twenty_thousand_sensors_are_registered_in_one_call(
+        self, registry: Registry
+    ) -> None:
+        names = [f"EQ-{n}" for n in range(20_000)]
+        assert len(await registry.register(names, 1)) == 20_000
+        assert len(await registry.sensors()) == 20_000
+
+    async def test_a_sensor_is_edited_field_by_field(self, registry: Registry) -> None:
+        await registry.register(["EQ-1"], 1)
+        await registry.update_sensor("EQ-1", {"name": "P-101", "range_min": -1.5})
+        edited = await registry.update_sensor("EQ-1", {"unit": "bar", "name": None})
+        assert (edited.name, edited.unit, edited.range_min) == (None, "bar", -1.5)
+        assert await registry.sensor("EQ-1") == edited
+
+    async def test_a_sensor_that_is_not_there_is_not_found(self, registry: Registry) -> None:
+        with pytest.raises(NotFound):
+            await registry.sensor("EQ-1")
+        with pytest.raises(NotFound):
+            await registry.update_sensor("EQ-1", {"name": "x"})
+
+    async def test_texts_are_kept_as_they_are(self, registry: Registry) -> None:
+        hostile = "'; DROP TABLE sensor; --"
+        await registry.register([hostile], 1)
+        await registry.update_sensor(hostile, {"name": hostile})
+        assert (await registry.sensor(hostile)).name == hostile
+
+    async def test_tokens_have_one_name_each_and_can_be_removed(self, registry: Registry) -> None:
+        token = await registry.add_token("gw-1", "device", b"1" * 32, 7)
+        with pytest.raises(Conflict):
+            await registry.add_token("gw-1", "device", b"2" * 32, 8)
+        assert await registry.tokens() == [token]
+        await registry.remove_token(token.id)
+        assert await registry.tokens() == []
+        with pytest.raises(NotFound):
+            await registry.remove_token(token.id)
+
+    async def test_sessions_end_by_themselves_or_by_hand(self, registry: Registry) -> None:
+        sessions = [
+            Session(
+                secret_sha256=bytes([n]) * 32, name="a", role="admin", created_at=0, expires_at=n
+            )
+            for n in (1, 2, 3)
+        ]
+        for session in sessions:
+            await registry.add_session(session)
+        assert await registry.remove_expired_sessions(1) == 1
+        await registry.remove_session(sessions[1].secret_sha256)
+        found = [await registry.session(session.secret_sha256) for session in sessions]
+        assert found == [None, None, sessions[2]]
+
+    async def test_imports_are_numbered_listed_newest_first_and_saved_whole(
+        self, registry: Registry
+    ) -> None:
+        jobs = [await registry.add_import(a_job(f"{n}.csv")) for n in range(4)]
+        assert [job.id for job in jobs] == sorted({job.id for job in jobs})
+        done = msgspec.structs.replace(
+            jobs[0],
+            state="done",
+            counts=ImportCounts(accepted=3, new=3),
+            errors=[Rejection(line=3, field="value", reason="x")],
+        )
+        await registry.save_import(done)
+        assert await registry.import_job(done.id) == done
+        assert await registry.import_jobs(2) == [jobs[3], jobs[2]]
+        assert await registry.import_jobs(9, before_id=jobs[2].id) == [jobs[1], done]
+        with pytest.raises(NotFound):
+            await registry.import_job(999)
+        with pytest.raises(NotFound):
+            await registry.save_import(msgspec.structs.replace(done, id=999))
+
+    async def test_everything_is_there_after_a_restart(
+        self, registry: Registry, tmp_path: Path
+    ) -> None:
+        await registry.register(["EQ-1"], 1)
+        token = await registry.add_token("gw", "device", b"1" * 32, 7)
+        job = await registry.add_import(a_job())
+        await registry.close()
+        again = await self.open_registry(tmp_path)
+        try:
+            assert [s.equipment_id for s in await again.sensors()] == ["EQ-1"]
+            assert await again.tokens() == [token]
+            assert await again.import_job(job.id) == job
+        finally:
+            await again.close()
