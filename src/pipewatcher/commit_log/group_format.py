@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
