@@ -23,7 +23,7 @@ from pipewatcher.readings.duckdb_sql.schema import (
     ROLLUP_OF_READINGS,
 )
 
-ROWS_MAX = 2_000_000
+ROWS_MAX = 500_000
 RANGE_GAP_DAYS = 3
 
 
