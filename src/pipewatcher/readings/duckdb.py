@@ -246,12 +246,15 @@ class DuckDBStore:
         self._folder = threading.Thread(target=self._fold_for_ever, name="store-fold")
         self._folder.start()
 
-    def _shut(self) -> None:
+    def _stop_folding(self) -> None:
         self._stopping.set()
         self._wake.set()
         if self._folder is not None:
             self._folder.join()
             self._folder = None
+
+    def _shut(self) -> None:
+        self._stop_folding()
         if self._database is not None:
             self._generation += 1
             try:
@@ -261,6 +264,7 @@ class DuckDBStore:
             self._database = None
 
     def _close(self) -> None:
+        self._stop_folding()
         if self._database is not None:
             try:
                 self._fold_all()
