@@ -1,0 +1,95 @@
+"""The commands beside a running server, and alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server import Server
+
+pytestmark = pytest.mark.e2e
+ROWS = "equipmentId,timestamp,value\n" + "".join(
+    f"EQ-1,2026-01-01T00:{n:02}:00Z,{n}\n" for n in range(60)
+)
+
+
+def run(
+    folder: Path, *arguments: str, given: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    known = {k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")}
+    return subprocess.run(
+        [sys.executable, "-m", "pipewatcher", *arguments],
+        env={**known, "PIPEWATCHER_DATA_DIR": str(folder), "COLUMNS": "200"},
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a server", "alone"])
+def test_files_folders_and_standard_input_are_imported(tmp_path: Path, beside: bool) -> None:
+    folder = tmp_path / "data"
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "a.csv").write_text(ROWS)
+    (files / "b.csv").write_text(ROWS.replace("EQ-1", "EQ-2") + "EQ-2,never,1\n")
+    server = Server(folder)
+    if beside:
+        server.start()
+    done = run(folder, "import", str(files / "a.csv"))
+    assert done.returncode == 0, done.stderr
+    assert "60 new" in done.stderr
+    done = run(folder, "import", str(files))
+    assert done.returncode == 3, done.stderr
+    assert "60 identical" in done.stderr
+    assert "line 62: timestamp" in done.stderr
+    done = run(folder, "import", "-", given=ROWS.replace("EQ-1", "EQ-3"))
+    assert done.returncode == 0, done.stderr
+    done = run(folder, "averages", "3650d", "--csv")
+    assert done.returncode == 0, done.stderr
+    means = {line.split(",")[0]: line.split(",")[5] for line in done.stdout.splitlines()[1:]}
+    assert means == {"EQ-1": "29.5", "EQ-2": "29.5", "EQ-3": "29.5"}
+    if beside:
+        assert server.stop() == 0
+
+
+def test_a_file_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
+    done = run(tmp_path / "data", "import", "nothing.csv")
+    assert done.returncode == 1
+    assert done.stderr == "pipewatcher: There is no file nothing.csv.\n"
+
+
+def test_wrong_settings_are_all_told_at_once(tmp_path: Path) -> None:
+    config = tmp_path / "x.toml"
+    config.write_text('http_port = "x"\nadmin_token = "short"\nunknown = 1\n')
+    done = run(tmp_path, "serve", "--config", str(config))
+    assert done.returncode == 2
+    for name in ("HTTP_PORT", "ADMIN_TOKEN", "UNKNOWN"):
+        assert f"PIPEWATCHER_{name}" in done.stderr
+    assert "short" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with Server(tmp_path / "data"):
+        done = run(tmp_path / "data", "serve", "--http-port", "0")
+        assert done.returncode == 1
+        assert "Another PipeWatcher process" in done.stderr
+
+
+def test_the_local_socket_is_its_owners_alone(tmp_path: Path) -> None:
+    with Server(tmp_path / "data"):
+        assert (tmp_path / "data" / "pipewatcher.sock").stat().st_mode & 0o777 == 0o600
+
+
+def test_every_setting_is_listed(tmp_path: Path) -> None:
+    done = run(tmp_path, "config")
+    assert done.returncode == 0
+    assert "PIPEWATCHER_DATA_DIR" in done.stdout
+    assert "PIPEWATCHER_STORE_MEMORY_MB" in done.stdout
