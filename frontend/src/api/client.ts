@@ -1,0 +1,69 @@
+import type { AveragesPage, ImportItem, Problem, SensorItem, SeriesPage } from "./types";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const response = await fetch(`/api/v1${path}`, options);
+  if (!response.ok) {
+    const problem = (await response.json().catch(() => null)) as Problem | null;
+    throw new ApiError(response.status, problem?.detail ?? response.statusText);
+  }
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+function json(method: string, body: unknown): RequestInit {
+  return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
+const query = (values: Record<string, string>) => new URLSearchParams(values).toString();
+
+export const api = {
+  whoAmI: () => call<{ name: string; role: string }>("/session"),
+  signIn: (token: string) => call<undefined>("/session", json("POST", { token })),
+  signOut: () => call<undefined>("/session", { method: "DELETE" }),
+  averages: (window: string) =>
+    call<AveragesPage>(`/averages?${query({ window, limit: "20000" })}`),
+  series: (equipmentId: string, start: string, end: string) =>
+    call<SeriesPage>(`/series?${query({ equipmentId, start, end })}`),
+  sensor: (id: string) => call<SensorItem>(sensorPath(id)),
+  changeSensor: (id: string, changes: Partial<SensorItem>) =>
+    call<SensorItem>(sensorPath(id), json("PATCH", changes)),
+  imports: () => call<{ items: ImportItem[] }>("/imports?limit=50"),
+  cancelImport: (id: number) => call<ImportItem>(`/imports/${String(id)}`, { method: "DELETE" }),
+  resumeImport: (id: number) =>
+    call<ImportItem>(`/imports/${String(id)}/resume`, { method: "POST" }),
+};
+
+/** Sends a file; `onProgress` is told the share that is sent, 0 to 1. */
+export function upload(
+  file: File,
+  timezone: string,
+  onProgress: (share: number) => void,
+): Promise<{ id: number }> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", `/api/v1/imports${timezone ? `?${query({ tz: timezone })}` : ""}`);
+    request.responseType = "json";
+    request.upload.onprogress = (event) => {
+      onProgress(event.total ? event.loaded / event.total : 0);
+    };
+    request.onload = () => {
+      if (request.status === 202) resolve(request.response as { id: number });
+      else reject(new ApiError(request.status, (request.response as Problem | null)?.detail ?? ""));
+    };
+    request.onerror = () => {
+      reject(new ApiError(0, "network"));
+    };
+    const form = new FormData();
+    form.append("file", file);
+    request.send(form);
+  });
+}

@@ -1,0 +1,5 @@
+import { Imports } from "@/features/imports/imports";
+
+export default function Page() {
+  return <Imports />;
+}

@@ -1,0 +1,22 @@
+import "@fontsource-variable/inter";
+import "./globals.css";
+
+import type { Metadata } from "next";
+import type { ReactNode } from "react";
+
+import { Providers } from "@/components/providers";
+import { Shell } from "@/components/shell";
+
+export const metadata: Metadata = { title: "PipeWatcher" };
+
+export default function Layout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en">
+      <body>
+        <Providers>
+          <Shell>{children}</Shell>
+        </Providers>
+      </body>
+    </html>
+  );
+}

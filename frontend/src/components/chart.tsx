@@ -1,0 +1,72 @@
+"use client";
+
+import { BarChart, LineChart, ScatterChart } from "echarts/charts";
+import {
+  DataZoomInsideComponent,
+  DataZoomSliderComponent,
+  GridComponent,
+  TooltipComponent,
+} from "echarts/components";
+import { init, use as withModules, type ECharts } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+import type { EChartsOption } from "echarts/types/dist/shared";
+import { useEffect, useRef } from "react";
+
+withModules([
+  BarChart,
+  LineChart,
+  ScatterChart,
+  GridComponent,
+  TooltipComponent,
+  DataZoomInsideComponent,
+  DataZoomSliderComponent,
+  CanvasRenderer,
+]);
+
+interface Props {
+  label: string;
+  option: EChartsOption;
+  onPick?: (index: number) => void;
+}
+
+/** A canvas that keeps its size and its zoom while the data under it is renewed. */
+export function Chart({ label, option, onPick }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<ECharts | null>(null);
+  useEffect(() => {
+    const element = place.current;
+    if (!element) return;
+    const made = init(element);
+    chart.current = made;
+    const observer = new ResizeObserver(() => {
+      made.resize();
+    });
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.dispose();
+      chart.current = null;
+    };
+  }, []);
+  useEffect(() => {
+    chart.current?.setOption({ animation: false, ...option }, { replaceMerge: ["series"] });
+  }, [option]);
+  useEffect(() => {
+    const made = chart.current;
+    if (!made || !onPick) return;
+    const pick = (event: { dataIndex?: number }) => {
+      if (event.dataIndex !== undefined) onPick(event.dataIndex);
+    };
+    made.on("click", pick as () => void);
+    return () => {
+      made.off("click", pick as () => void);
+    };
+  }, [onPick]);
+  return <div ref={place} className="chart" role="img" aria-label={label} />;
+}
+
+/** A colour token as the canvas needs it: its value in the theme of the moment. */
+export function token(name: string): string {
+  if (typeof document === "undefined") return "#888";
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+}

@@ -1,0 +1,192 @@
+"use client";
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { api, upload } from "@/api/client";
+import type { ImportItem } from "@/api/types";
+import { fill, useSpeech } from "@/i18n/language";
+import { bytes, count, moment, percent } from "@/lib/format";
+
+const RUNNING = new Set(["queued", "running"]);
+
+/** CSV files: send one, watch it, read its receipt. */
+export function Imports() {
+  const { texts } = useSpeech();
+  const client = useQueryClient();
+  const imports = useQuery({
+    queryKey: ["imports"],
+    queryFn: api.imports,
+    refetchInterval: (query) =>
+      query.state.data?.items.some((item) => RUNNING.has(item.state)) ? 500 : 5_000,
+  });
+  const items = imports.data?.items ?? [];
+  return (
+    <main>
+      <h1>{texts.imports}</h1>
+      <Upload onDone={() => void client.invalidateQueries({ queryKey: ["imports"] })} />
+      {imports.isError && (
+        <section className="panel" role="alert">
+          <p className="error">{texts.failed}</p>
+          <button onClick={() => void imports.refetch()}>{texts.again}</button>
+        </section>
+      )}
+      {imports.data && items.length === 0 && <p className="quiet">{texts.noImports}</p>}
+      {items.map((item) => (
+        <Receipt
+          key={item.id}
+          item={item}
+          onChange={() => void client.invalidateQueries({ queryKey: ["imports"] })}
+        />
+      ))}
+    </main>
+  );
+}
+
+function Upload({ onDone }: { onDone: () => void }) {
+  const { texts, language } = useSpeech();
+  const [zone, setZone] = useState("");
+  const [over, setOver] = useState(false);
+  const [share, setShare] = useState<number | null>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const send = async (file: File | undefined) => {
+    if (!file) return;
+    setFault(null);
+    setShare(0);
+    try {
+      await upload(file, zone.trim(), setShare);
+      onDone();
+    } catch (error) {
+      setFault(error instanceof Error ? error.message : texts.failed);
+    }
+    setShare(null);
+  };
+  return (
+    <section
+      className={over ? "panel drop over" : "panel drop"}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => {
+        setOver(false);
+      }}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        void send(event.dataTransfer.files[0]);
+      }}
+    >
+      <div className="row">
+        <label>
+          {texts.dropFile}
+          <input
+            type="file"
+            accept=".csv,.gz,.txt"
+            disabled={share !== null}
+            onChange={(event) => {
+              void send(event.target.files?.[0]);
+              event.target.value = "";
+            }}
+          />
+        </label>
+        <label>
+          {texts.zone}
+          <input
+            value={zone}
+            placeholder="America/Sao_Paulo"
+            onChange={(event) => {
+              setZone(event.target.value);
+            }}
+          />
+        </label>
+        <span className="quiet">{texts.csvHelp}</span>
+      </div>
+      {share !== null && (
+        <p role="status">
+          <progress value={share} /> {fill(texts.uploading, { percent: percent(share, language) })}
+        </p>
+      )}
+      {fault && (
+        <p className="error" role="alert">
+          {fault}
+        </p>
+      )}
+    </section>
+  );
+}
+
+function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void }) {
+  const { texts, language } = useSpeech();
+  const states: Record<ImportItem["state"], string> = {
+    queued: texts.stateQueued,
+    running: texts.stateRunning,
+    done: texts.stateDone,
+    failed: texts.stateFailed,
+    cancelled: texts.stateCancelled,
+    interrupted: texts.stateInterrupted,
+    undone: texts.stateUndone,
+  };
+  const receipt = item.receipt;
+  const figures: [string, number | null][] = [
+    [texts.received, receipt.received],
+    [texts.accepted, receipt.accepted],
+    [texts.rejected, receipt.rejected],
+    [texts.isNewRow, receipt.new],
+    [texts.identical, receipt.identical],
+    [texts.corrected, receipt.corrected],
+    [texts.repeated, receipt.repeated],
+  ];
+  return (
+    <section className="panel" aria-label={`${texts.file} ${item.fileName}`}>
+      <div className="row">
+        <h2>
+          #{item.id} {item.fileName}
+        </h2>
+        <span className={item.state === "failed" ? "error" : "quiet"}>{states[item.state]}</span>
+        <span className="quiet">
+          {moment(item.created, language)} · {bytes(item.bytesTotal, language)}
+        </span>
+        {item.state === "running" && (
+          <span role="status">
+            <progress value={item.bytesDone} max={item.bytesTotal || 1} />{" "}
+            {count(item.rowsDone, language)}
+          </span>
+        )}
+        {RUNNING.has(item.state) && (
+          <button className="push" onClick={() => void api.cancelImport(item.id).then(onChange)}>
+            {texts.cancel}
+          </button>
+        )}
+        {["failed", "cancelled", "interrupted"].includes(item.state) && (
+          <button className="push" onClick={() => void api.resumeImport(item.id).then(onChange)}>
+            {texts.resume}
+          </button>
+        )}
+      </div>
+      {item.error && <p className="error">{item.error}</p>}
+      <div className="figures">
+        {figures.map(([label, value]) => (
+          <div key={label} className="figure">
+            <span>{label}</span>
+            <b>{count(value, language)}</b>
+          </div>
+        ))}
+      </div>
+      {receipt.errors.length > 0 && (
+        <>
+          <ul>
+            {receipt.errors.slice(0, 10).map((error) => (
+              <li key={`${error.line} ${error.field}`}>
+                {fill(texts.line, { line: error.line ?? "?" })}: {error.field} {error.reason}
+              </li>
+            ))}
+          </ul>
+          <a className="button" href={`/api/v1/imports/${item.id}/rejected.csv`}>
+            {texts.rejectedRows}
+          </a>
+        </>
+      )}
+    </section>
+  );
+}
