@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import inspect
 import logging
 import os
 import signal
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 import uvicorn
 import uvloop
 
-from pipewatcher import __version__
+from pipewatcher import __version__, local_socket
 from pipewatcher.api.answers import rfc3339
 from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Services
@@ -51,7 +52,6 @@ from pipewatcher.writer import Writer
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
-SOCKET = "pipewatcher.sock"
 MIB = 2**20
 DRAIN_TIMEOUT_S = 60.0
 WRITER_ROLES = frozenset({"admin", "device"})
@@ -163,9 +163,11 @@ async def serve(settings: Settings, started: Callable[[Historian, int], Any] | N
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         tcp = _listen(settings.http_host, settings.http_port)
-        with _listen_local(settings.data_dir / SOCKET) as local:
+        with _listen_local(settings.data_dir) as local:
             if started is not None:
-                started(running, tcp.getsockname()[1])
+                told = started(running, tcp.getsockname()[1])
+                if inspect.isawaitable(told):
+                    await told
             await server.serve([tcp, local])
 
 
@@ -174,7 +176,7 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
     """For a command when no server runs: only the Unix socket, until the context ends."""
     async with historian(settings) as running:
         server = _server(running)
-        with _listen_local(settings.data_dir / SOCKET) as local:
+        with _listen_local(settings.data_dir) as local:
             local.listen()  # requests made before uvicorn is up wait in the queue
             serving = asyncio.create_task(server.serve([local]))
             yield
@@ -356,15 +358,17 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _listen_local(path: Path) -> Iterator[socket.socket]:
+def _listen_local(data_dir: Path) -> Iterator[socket.socket]:
     """The local administrator's door: the file's mode lets only its owner in."""
+    path = data_dir / local_socket.NAME
     path.unlink(missing_ok=True)
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    mask = os.umask(0o177)
-    try:
-        listening.bind(str(path))
-    finally:
-        os.umask(mask)
+    with local_socket.address_of(data_dir) as address:
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        mask = os.umask(0o177)
+        try:
+            listening.bind(address)
+        finally:
+            os.umask(mask)
     try:
         yield listening
     finally:

@@ -88,6 +88,13 @@ def test_the_local_socket_is_its_owners_alone(tmp_path: Path) -> None:
         assert (tmp_path / "data" / "pipewatcher.sock").stat().st_mode & 0o777 == 0o600
 
 
+def test_commands_find_the_server_in_a_folder_with_a_long_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("long " * 25)
+    with Server(folder):
+        done = run(folder, "sensors")
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_setting_is_listed(tmp_path: Path) -> None:
     done = run(tmp_path, "config")
     assert done.returncode == 0

@@ -91,8 +91,19 @@ def config() -> None:
     show_settings()
 
 
+def _add_commands_of_the_simulator() -> None:
+    """They are heavy, and told from the others by their names alone."""
+    from pipewatcher.cli.demo import demo
+    from pipewatcher.cli.simulate import simulate
+
+    app.command()(demo)
+    app.command()(simulate)
+
+
 def main() -> None:
     """Exit status: 0 well, 1 an expected fault, 2 wrong settings or usage, 3 rows were rejected."""
+    if {"demo", "simulate", "--help"} & set(sys.argv[1:2]) or len(sys.argv) == 1:
+        _add_commands_of_the_simulator()
     try:
         app()
     except PipeWatcherError as error:

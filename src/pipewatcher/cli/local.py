@@ -9,28 +9,30 @@ from pathlib import Path
 
 import httpx
 
+from pipewatcher import local_socket
 from pipewatcher.errors import PipeWatcherError
 from pipewatcher.settings import Settings
-from pipewatcher.wiring import SOCKET, serve_local
+from pipewatcher.wiring import serve_local
 
 
 @contextlib.asynccontextmanager
 async def local_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """As the local administrator, over the Unix socket in the data folder."""
-    path = settings.data_dir / SOCKET
     async with contextlib.AsyncExitStack() as stack:
-        if not await _answers(path):
+        if not await _answers(settings.data_dir):
             await stack.enter_async_context(serve_local(settings))
-        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        address = stack.enter_context(local_socket.address_of(settings.data_dir))
+        transport = httpx.AsyncHTTPTransport(uds=address)
         client = httpx.AsyncClient(
             transport=transport, base_url="http://pipewatcher", timeout=httpx.Timeout(60)
         )
         yield await stack.enter_async_context(client)
 
 
-async def _answers(path: Path) -> bool:
+async def _answers(data_dir: Path) -> bool:
     try:
-        _, writer = await asyncio.open_unix_connection(str(path))
+        with local_socket.address_of(data_dir) as address:
+            _, writer = await asyncio.open_unix_connection(address)
     except (FileNotFoundError, ConnectionRefusedError):
         return False
     writer.close()

@@ -34,7 +34,9 @@ class BadLine:
     line: int
     """Counted from 0 within the block."""
     text: bytes
-    fault: ReadingFault
+    field: str
+    reason: str
+    code: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,12 +181,20 @@ def _split(text: bytes, dialect: Dialect, misshapen: list[int]) -> list[pa.Strin
         ),
     )
     texts = [column.combine_chunks() for column in table.columns]
-    delimiter = dialect.delimiter
-    if any(
-        space in text for space in (delimiter + b" ", b" " + delimiter, b" \n", b"\n ", b" \r")
-    ) or text.startswith(b" "):
+    if _has_outer_spaces(text, dialect):
         texts = [pc.utf8_trim(column, " ") for column in texts]
     return texts
+
+
+def _has_outer_spaces(text: bytes, dialect: Dialect) -> bool:
+    """Whether a space stands beside an end of a field."""
+    if b" " not in text:
+        return False
+    chars = np.frombuffer(text, np.uint8)
+    spaces = np.flatnonzero(chars == _SPACE)
+    outer = np.zeros(256, np.bool_)
+    outer[[dialect.delimiter[0], _NEWLINE, _RETURN]] = True
+    return bool(spaces[0] == 0 or outer[chars[spaces - 1]].any() or outer[chars[spaces + 1]].any())
 
 
 def _look_for_decimal(
@@ -272,7 +282,12 @@ def _examine(
             taken.append(parse_row(text, dialect, rules))
             taken_lines.append(line)
         except ReadingFault as fault:
-            bad.append(BadLine(line=line, text=text, fault=fault))
+            # Not the fault itself: its traceback would keep the whole block alive.
+            bad.append(
+                BadLine(
+                    line=line, text=text, field=fault.field, reason=fault.reason, code=fault.code
+                )
+            )
     ids, codes = _only_used(columns.equipment_ids, columns.codes[ok])
     event_times, values = columns.event_times[ok], columns.values[ok]
     if taken:

@@ -96,9 +96,9 @@ class CsvReader:
             BadRow(
                 line=line + bad.line,
                 text=bad.text,
-                field=bad.fault.field,
-                reason=bad.fault.reason,
-                code=bad.fault.code,
+                field=bad.field,
+                reason=bad.reason,
+                code=bad.code,
             )
             for bad in columns.bad
         ]

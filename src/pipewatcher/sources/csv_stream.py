@@ -15,7 +15,7 @@ from pipewatcher.sources.csv_dialect import (
 )
 
 READ_BYTES = 256 * 1024
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 512 * 1024
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
 

@@ -222,5 +222,4 @@ def _bell(bits: npt.NDArray[np.uint64]) -> Floats:
     total: Floats = np.zeros(bits.shape)
     for shift in (0, 16, 32, 48):
         total += (bits >> np.uint64(shift)) & np.uint64(0xFFFF)
-    total = (total / 65_536.0 - 2.0) * math.sqrt(3.0)
-    return total
+    return (total / 65_536.0 - 2.0) * math.sqrt(3.0)
