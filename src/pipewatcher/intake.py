@@ -20,6 +20,7 @@ from pipewatcher.errors import (
     Stopping,
 )
 from pipewatcher.model import SECOND, Batch, Micros, Position
+from pipewatcher.observability import Latencies
 from pipewatcher.ports import CommitLog
 from pipewatcher.validate import EventTimeBounds
 
@@ -58,6 +59,7 @@ class Intake:
         self.refused: Counter[str] = Counter()
         """Requests turned away at the gate, by the code of our limit."""
         self.inflight_bytes = 0
+        self.commit_latencies = Latencies()
         self._commit_log = commit_log
         self._data_dir = data_dir
         self._disk_free_min_bytes = disk_free_min_bytes
@@ -127,27 +129,32 @@ class Intake:
         self.received += 1
         self.accepted += 1
         future = self._commit_log.append_reading(equipment_id, event_time, value, origin)
-        future.add_done_callback(partial(self._settled, 1, done))
+        future.add_done_callback(partial(self._settled, 1, done, time.monotonic()))
 
     def take(self, batch: Batch, done: Done) -> None:
         """Appends a batch of valid readings, whole or not at all, as `take_reading` does."""
         readings = len(batch)
         self.received += readings
         self.accepted += readings
-        self._commit_log.append(batch).add_done_callback(partial(self._settled, readings, done))
+        self._commit_log.append(batch).add_done_callback(
+            partial(self._settled, readings, done, time.monotonic())
+        )
 
     def reject(self, code: str, readings: int = 1) -> None:
         """Counts readings that were refused for what they are."""
         self.received += readings
         self.rejected[code] += readings
 
-    def _settled(self, readings: int, done: Done, future: asyncio.Future[Position]) -> None:
+    def _settled(
+        self, readings: int, done: Done, began: float, future: asyncio.Future[Position]
+    ) -> None:
         if future.cancelled():
             error: BaseException | None = CommitLogUnavailable()
         else:
             error = future.exception()
         if error is None:
             self.committed += readings
+            self.commit_latencies.add(time.monotonic() - began)
             done(None)
             return
         self.failed += readings

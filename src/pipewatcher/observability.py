@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import logging
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+LATENCY_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Latencies:
+    """How often something took up to each of `LATENCY_BOUNDS_S`, or longer; cheap to add to."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(LATENCY_BOUNDS_S) + 1)
+        self.sum_s = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(LATENCY_BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def family(self, name: str, text: str) -> HistogramMetricFamily:
+        """Prometheus counts each bucket with all smaller ones."""
+        bounds = [*(str(bound) for bound in LATENCY_BOUNDS_S), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self.counts), strict=True))
+        return HistogramMetricFamily(name, text, buckets=buckets, sum_value=self.sum_s)
 
 
 class IntakeFigures(Protocol):
@@ -19,6 +46,7 @@ class IntakeFigures(Protocol):
     committed: int
     failed: int
     inflight_bytes: int
+    commit_latencies: Latencies
 
     @property
     def rejected(self) -> Mapping[str, int]: ...
@@ -62,6 +90,7 @@ class Figures:
     writer: WriterFigures
     backlog: BacklogFigures
     store: StoreFigures
+    query_latencies: Latencies
     sensors_registered: int
     connections: int
     accepting: bool
@@ -95,6 +124,12 @@ class Figures:
         }
         for name, (text, number) in gauges.items():
             yield GaugeMetricFamily(f"pipewatcher_{name}", text, value=number)
+        yield self.intake.commit_latencies.family(
+            "pipewatcher_commit_seconds", "From a valid request to its durable commit."
+        )
+        yield self.query_latencies.family(
+            "pipewatcher_query_seconds", "Questions to the store, with the wait for freshness."
+        )
         yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
         yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
 

@@ -5,9 +5,10 @@ Every answer is fresh: it waits for the readings that were acknowledged before t
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import msgspec
 
@@ -25,6 +26,7 @@ from pipewatcher.model import (
     Series,
     StoredReading,
 )
+from pipewatcher.observability import Latencies
 from pipewatcher.ports import ReadingsStore, Registry
 
 WINDOW_MAX = 3_660 * DAY
@@ -91,6 +93,7 @@ class Queries:
         self._registry = registry
         self._fresh = fresh
         self._clock = clock
+        self.latencies = Latencies()
 
     def now(self) -> Micros:
         return int(self._clock() * SECOND)
@@ -117,8 +120,9 @@ class Queries:
         start = end - window_micros(window)
         if sort not in SORTS:
             raise _invalid("sort", f"must be one of {', '.join(sorted(SORTS))}")
-        await self._fresh()
-        figures = {row.equipment_id: row for row in await self._store.averages(start, end)}
+        with self._timed():
+            await self._fresh()
+            figures = {row.equipment_id: row for row in await self._store.averages(start, end)}
         sensors = {sensor.equipment_id: sensor for sensor in await self._registry.sensors()}
         rows = [
             _row(name, sensors.get(name), figures.get(name), end)
@@ -140,16 +144,24 @@ class Queries:
         width = _auto_width(end - start) if bucket == "auto" else window_micros(bucket, "bucket")
         if (end - start) // width > BUCKETS_MAX * 4:
             raise _invalid("bucket", f"at most {BUCKETS_MAX * 4} buckets; take a wider one")
-        await self._fresh()
-        return width, await self._store.series(equipment_ids, start, end, width)
+        with self._timed():
+            await self._fresh()
+            return width, await self._store.series(equipment_ids, start, end, width)
 
     async def readings(
         self, equipment_id: str, start: Micros, end: Micros, limit: int
     ) -> list[StoredReading]:
         """The first `limit` (1 to 10,000) in `[start, end)`. Raises `InvalidRequest`."""
         _check_range(start, end)
-        await self._fresh()
-        return await self._store.readings(equipment_id, start, end, limit)
+        with self._timed():
+            await self._fresh()
+            return await self._store.readings(equipment_id, start, end, limit)
+
+    @contextlib.contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.latencies.add(time.monotonic() - began)
 
 
 def window_micros(text: str, field: str = "window") -> Micros:

@@ -258,6 +258,7 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
                 writer=running.writer.counts,
                 backlog=running.commit_log.backlog(),
                 store=stats,
+                query_latencies=running.queries.latencies,
                 sensors_registered=running.discovery.registered,
                 connections=door.connections,
                 accepting=_refusal(running) is None,

@@ -239,6 +239,10 @@ async def test_an_upload_that_is_not_one_is_refused(api: httpx.AsyncClient) -> N
 async def test_metrics_and_status_tell_the_stages(api: httpx.AsyncClient) -> None:
     metrics = (await api.get("/metrics")).text
     assert "pipewatcher_committed_readings_total" in metrics
+    for name in ("commit", "query"):
+        counted = f'pipewatcher_{name}_seconds_bucket{{le="+Inf"}} '
+        [line] = [line for line in metrics.splitlines() if line.startswith(counted)]
+        assert float(line.removeprefix(counted)) > 0
     status = (await api.get("/api/v1/status")).json()
     stages = status["stages"]
     assert stages["received"] == stages["accepted"] + stages["rejected"]

@@ -21,6 +21,7 @@ from oracle import Oracle, Write
 from pipewatcher.model import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql import recluster
+from pipewatcher.readings.duckdb_sql.schema import HOUR_OF, ROLLUP_OF_READINGS
 
 EDGES = [NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
 times = st.one_of(
@@ -105,10 +106,27 @@ async def _live_through(history: list[list[Write] | str]) -> None:
                     want.repeated,
                     want.skipped,
                 )
+            _assert_rollups_equal_a_recomputation(store)
             stats = await store.stats()
             assert (stats.readings, stats.unfolded) == (len(oracle.stored), 0)
         finally:
             await store.close()
+
+
+def _assert_rollups_equal_a_recomputation(store: DuckDBStore) -> None:
+    """Whether an hour was extended or recomputed, its rollup is what `raw` says."""
+    exact = "sensor, hour, count, min, max, first_time, first_value, last_time, last_value"
+    cursor = store._cursor()
+    kept = cursor.execute(
+        f"SELECT {exact}, imported, sum FROM rollup ORDER BY sensor, hour"
+    ).fetchall()
+    made = cursor.execute(
+        f"SELECT {exact}, imported, sum FROM (SELECT sensor, hour, {ROLLUP_OF_READINGS} "
+        f"FROM (SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw) GROUP BY sensor, hour) "
+        "ORDER BY sensor, hour"
+    ).fetchall()
+    assert [row[:-1] for row in kept] == [row[:-1] for row in made]
+    assert [row[-1] for row in kept] == pytest.approx([row[-1] for row in made], abs=1e-15)
 
 
 async def _open(folder: Path) -> DuckDBStore:
