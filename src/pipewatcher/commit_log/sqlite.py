@@ -356,8 +356,10 @@ class _Entries:
             self._connection.executescript(
                 f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT_VERSION}; COMMIT"
             )
-        # What a crash left in the WAL is in the file before the first append.
-        run("PRAGMA wal_checkpoint(TRUNCATE)")
+        # A full disk may have no room for this; the WAL is read as it is then, and a commit log
+        # that cannot be opened would hold what was acknowledged back from the store.
+        with suppress(sqlite3.Error):
+            run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         span = self._span()
         if not span.readings and self._path.stat().st_size > SHRINK_BYTES:
             run("VACUUM")
