@@ -19,11 +19,12 @@ from pipewatcher.model import MINUTE, SECOND, Batch, Micros
 from pipewatcher.observability import set_up_logging
 from pipewatcher.settings import load_settings
 from pipewatcher.sources.simulated_plant import SimulatedPlant
-from pipewatcher.sources.simulator import Simulator
+from pipewatcher.sources.simulator import Faults, Simulator
 from pipewatcher.wiring import Historian, run
 
 STEP: Micros = 15 * MINUTE
 ROWS_PER_BATCH = 200_000
+FAULTS = Faults(bad=0.002, clock_ahead=0.0005, outages=0.002)
 METADATA = ("name", "kind", "unit", "location", "equipment", "source", "range_min", "range_max")
 
 
@@ -66,11 +67,7 @@ def demo(
 async def _fill(historian: Historian, plant: SimulatedPlant, days: int) -> int:
     """The history goes the way of every reading: commit log, writer, store."""
     names = [sensor.equipment_id for sensor in plant.sensors]
-    await historian.registry.register(names, int(time.time() * SECOND))
-    for sensor in plant.sensors:
-        await historian.registry.update_sensor(
-            sensor.equipment_id, {field: getattr(sensor, field) for field in METADATA}
-        )
+    describing = asyncio.create_task(_describe(historian, plant))
     now = int(time.time() * SECOND)
     numbers = np.arange(len(names))
     # Each sensor has its own second of the quarter of an hour, as devices do.
@@ -85,8 +82,17 @@ async def _fill(historian: Historian, plant: SimulatedPlant, days: int) -> int:
         rows += len(batch)
         await historian.commit_log.append(batch)
     await historian.writer.stored(historian.commit_log.end(), timeout_s=600)
-    await historian.store.settle()
+    await asyncio.gather(describing, historian.store.settle())
     return rows
+
+
+async def _describe(historian: Historian, plant: SimulatedPlant) -> None:
+    names = [sensor.equipment_id for sensor in plant.sensors]
+    await historian.registry.register(names, int(time.time() * SECOND))
+    for sensor in plant.sensors:
+        await historian.registry.update_sensor(
+            sensor.equipment_id, {field: getattr(sensor, field) for field in METADATA}
+        )
 
 
 def _batch(
@@ -110,7 +116,13 @@ def _batch(
 
 async def _live(plant: SimulatedPlant, port: int, token: str, interval_s: float) -> None:
     simulator = Simulator(
-        plant, f"http://127.0.0.1:{port}", token, interval_s=interval_s, batch=50, connections=4
+        plant,
+        f"http://127.0.0.1:{port}",
+        token,
+        interval_s=interval_s,
+        batch=50,
+        faults=FAULTS,
+        connections=4,
     )
     with contextlib.suppress(asyncio.CancelledError):
         await simulator.run()
