@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 SENSORS = 200
 PICTURES = os.environ.get("PIPEWATCHER_TEST_PICTURES")
 NOW = datetime.now(UTC).replace(microsecond=0)
+EARLIER = NOW - timedelta(minutes=5)
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +95,10 @@ def test_means_of_all_sensors_are_shown_searched_and_sorted(page: Page, server: 
     row = page.locator(".line").first
     expect(row).to_contain_text("EQ-10007")
     expect(row).to_contain_text(f"{answer['items'][0]['mean']:.2f}")
-    counted = row.locator("span").nth(5).inner_text()
+    counted = row.locator("span").nth(6).inner_text()
     page.keyboard.press("Escape")
     page.keyboard.press("2")
-    expect(row.locator("span").nth(5)).not_to_have_text(counted)
+    expect(row.locator("span").nth(6)).not_to_have_text(counted)
     page.get_by_label("Find a sensor").fill("")
     page.get_by_role("button", name="Mean", exact=False).first.click()
     means = [
@@ -121,7 +122,9 @@ def test_a_sensor_shows_its_chart_and_is_renamed(page: Page) -> None:
     expect(page.locator(".line").nth(2)).to_contain_text("C-2301A discharge pressure")
     assert "id=EQ-10002" in page.url
     picture(page, "sensor")
-    page.get_by_label("Theme").click()
+    page.get_by_label("Theme: As the system").click()
+    page.get_by_label("Theme: Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     picture(page, "sensor-dark")
 
 
@@ -167,6 +170,43 @@ def test_live_figures_follow_what_arrives(page: Page, server: Server) -> None:
         headers=AUTH,
     )
     expect(page.locator(".line").first).to_contain_text("7.25", timeout=15_000)
+
+
+def test_the_page_says_when_it_is_not_live_and_heals(page: Page) -> None:
+    sign_in(page)
+    page.route("**/api/v1/averages*", lambda route: route.abort())
+    bar = page.get_by_text("Not live: data until")
+    expect(bar).to_be_visible(timeout=15_000)
+    expect(page.locator(".line").first).to_be_visible()
+    page.unroute_all()
+    expect(bar).to_be_hidden(timeout=15_000)
+
+
+def test_a_session_that_ends_leads_back_to_the_form(page: Page) -> None:
+    sign_in(page)
+    page.context.clear_cookies()
+    expect(page.get_by_label("Token")).to_be_visible(timeout=15_000)
+
+
+def test_the_chart_of_means_shows_one_unit_at_a_time(page: Page, server: Server) -> None:
+    rows = [
+        {"equipmentId": name, "timestamp": instant.isoformat(), "value": value}
+        for name in ("COLD-1", "COLD-2")
+        for instant, value in ((NOW, -12), (EARLIER, -30))
+    ]
+    assert httpx.post(f"{server.url}/api/v1/readings", json=rows, headers=AUTH).is_success
+    # The answer waits for what was acknowledged, so both sensors are registered after it.
+    httpx.get(f"{server.url}/api/v1/averages", headers=AUTH)
+    for name in ("COLD-1", "COLD-2"):
+        sensor = f"{server.url}/api/v1/sensors/{name}"
+        assert httpx.patch(sensor, json={"unit": "°C"}, headers=AUTH).is_success
+    sign_in(page)
+    page.get_by_label("Show unit").select_option("°C")
+    picture(page, "below-zero")
+    page.get_by_label("Find a sensor").fill("COLD")
+    page.locator(".line").first.click()
+    expect(page.get_by_label("COLD-1", exact=True)).to_contain_text("−21.00 °C")
+    picture(page, "below-zero-sensor")
 
 
 def test_signing_out_closes_the_page(page: Page) -> None:

@@ -10,7 +10,6 @@ import { SensorPanel } from "@/features/sensor/sensor-panel";
 export default function Page() {
   const [window_, setWindow] = useState<WindowName>("24h");
   const [id, setId] = useState<string | null>(null);
-  const [item, setItem] = useState<AverageItem | null>(null);
   useEffect(() => {
     const query = new URLSearchParams(location.search);
     setId(query.get("id"));
@@ -26,7 +25,6 @@ export default function Page() {
   }, [window_, id]);
   const choose = useCallback((chosen: AverageItem | null) => {
     setId(chosen?.equipmentId ?? null);
-    setItem(chosen);
   }, []);
   return (
     <Overview window={window_} onWindow={setWindow} selected={id} onSelect={choose}>
@@ -34,7 +32,6 @@ export default function Page() {
         <SensorPanel
           key={id}
           id={id}
-          unit={item?.unit ?? null}
           window={window_}
           onClose={() => {
             choose(null);

@@ -26,11 +26,14 @@ withModules([
 interface Props {
   label: string;
   option: EChartsOption;
+  /** Percent of the axis in sight at first, and again when `zoomKey` changes. */
+  zoomEnd?: number;
+  zoomKey?: string;
   onPick?: (index: number) => void;
 }
 
 /** A canvas that keeps its size and its zoom while the data under it is renewed. */
-export function Chart({ label, option, onPick }: Props) {
+export function Chart({ label, option, zoomEnd, zoomKey, onPick }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts | null>(null);
   useEffect(() => {
@@ -49,8 +52,13 @@ export function Chart({ label, option, onPick }: Props) {
     };
   }, []);
   useEffect(() => {
-    chart.current?.setOption({ animation: false, ...option }, { replaceMerge: ["series"] });
+    const base = { animation: false, textStyle: { fontFamily: "Inter Variable, sans-serif" } };
+    chart.current?.setOption({ ...base, ...option }, { replaceMerge: ["series"] });
   }, [option]);
+  useEffect(() => {
+    if (zoomEnd !== undefined)
+      chart.current?.dispatchAction({ type: "dataZoom", start: 0, end: zoomEnd });
+  }, [zoomEnd, zoomKey]);
   useEffect(() => {
     const made = chart.current;
     if (!made || !onPick) return;
@@ -69,4 +77,24 @@ export function Chart({ label, option, onPick }: Props) {
 export function token(name: string): string {
   if (typeof document === "undefined") return "#888";
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";
+}
+
+/** The tooltip's box in the colours of the page; what goes in is text, never HTML. */
+export function tooltipBox() {
+  return {
+    backgroundColor: token("--bg1"),
+    borderColor: token("--line2"),
+    textStyle: { color: token("--t1"), fontSize: 12 },
+  };
+}
+
+/** Lines of a tooltip as HTML in which nothing that a sensor is called can be markup. */
+export function tooltipLines(lines: string[]): string {
+  return lines
+    .map((line) => {
+      const safe = document.createElement("div");
+      safe.textContent = line;
+      return safe.outerHTML;
+    })
+    .join("");
 }

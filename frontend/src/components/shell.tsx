@@ -3,13 +3,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
-import { useEffect, useState, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { api, ApiError } from "@/api/client";
 import { SignIn } from "@/components/sign-in";
+import { THEMES, useTheme, type Theme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
 
-type Theme = "light" | "dark";
+const SIGNS: Record<Theme, string> = { system: "◐", light: "☀", dark: "☾" };
 
 /** The bar above every screen; nothing is shown to somebody who is not signed in. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -17,7 +18,9 @@ export function Shell({ children }: { children: ReactNode }) {
   const path = usePathname();
   const client = useQueryClient();
   const me = useQuery({ queryKey: ["me"], queryFn: api.whoAmI, staleTime: 60_000 });
-  const [theme, setTheme] = useTheme();
+  const { theme, setTheme } = useTheme();
+  const words = { system: texts.themeSystem, light: texts.themeLight, dark: texts.themeDark };
+  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
   const signedOut = me.error instanceof ApiError && me.error.status === 401;
   const signOut = async () => {
     await api.signOut();
@@ -55,11 +58,12 @@ export function Shell({ children }: { children: ReactNode }) {
           </button>
           <button
             onClick={() => {
-              setTheme(theme === "dark" ? "light" : "dark");
+              setTheme(next);
             }}
-            aria-label={texts.theme}
+            aria-label={`${texts.theme}: ${words[theme]}`}
+            title={`${texts.theme}: ${words[theme]}`}
           >
-            {theme === "dark" ? "☀" : "☾"}
+            {SIGNS[theme]}
           </button>
           {me.data && <button onClick={() => void signOut()}>{texts.signOut}</button>}
         </div>
@@ -76,23 +80,4 @@ export function Shell({ children }: { children: ReactNode }) {
       )}
     </>
   );
-}
-
-function useTheme(): [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useState<Theme>("light");
-  useEffect(() => {
-    const kept = localStorage.getItem("theme");
-    const dark = kept ? kept === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-    setTheme(dark ? "dark" : "light");
-  }, []);
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
-  return [
-    theme,
-    (chosen) => {
-      localStorage.setItem("theme", chosen);
-      setTheme(chosen);
-    },
-  ];
 }

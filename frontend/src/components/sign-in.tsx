@@ -16,7 +16,9 @@ export function SignIn({ onDone }: { onDone: () => void }) {
       onDone();
     } catch (error) {
       const wrong = error instanceof ApiError && error.status === 401;
-      setFault(wrong ? texts.wrongToken : error instanceof Error ? error.message : texts.failed);
+      setFault(
+        wrong ? texts.wrongToken : error instanceof ApiError ? error.message : texts.unreachable,
+      );
     }
   };
   return (

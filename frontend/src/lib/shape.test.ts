@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AverageItem, Bucket } from "@/api/types";
 
 import { age, bytes, number } from "./format";
-import { linePoints, matching, sorted } from "./shape";
+import { linePoints, matching, sorted, unitsOf } from "./shape";
 
 const item = (
   equipmentId: string,
@@ -36,6 +36,12 @@ describe("the table", () => {
 
   it("puts what needs attention first when sorted by state", () => {
     expect(sorted(items, { key: "state", descending: false })[0]?.equipmentId).toBe("A");
+  });
+
+  it("offers the units that have means, the most frequent first", () => {
+    const bar = (one: AverageItem) => ({ ...one, unit: "bar" });
+    expect(unitsOf([...items, bar(item("D", 1))])).toEqual(["", "bar"]);
+    expect(unitsOf([bar(item("D", null))])).toEqual([]);
   });
 
   it("finds by any text, whatever its case", () => {

@@ -6,6 +6,7 @@ export type SortKey =
   | "name"
   | "mean"
   | "unit"
+  | "location"
   | "count"
   | "min"
   | "max"
@@ -41,6 +42,18 @@ export function sorted(items: AverageItem[], sort: Sort): AverageItem[] {
     if (left === right) return a.equipmentId < b.equipmentId ? -1 : 1;
     return (left < right ? -1 : 1) * sign;
   });
+}
+
+/** The units that have a mean, the most frequent first; "" stands for none. */
+export function unitsOf(items: AverageItem[]): string[] {
+  const found = new Map<string, number>();
+  for (const item of items) {
+    const unit = item.unit ?? "";
+    if (item.mean !== null) found.set(unit, (found.get(unit) ?? 0) + 1);
+  }
+  return [...found.keys()].sort(
+    (a, b) => (found.get(b) ?? 0) - (found.get(a) ?? 0) || (a < b ? -1 : 1),
+  );
 }
 
 export interface LinePoint {

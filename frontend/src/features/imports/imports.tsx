@@ -3,7 +3,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { api, upload } from "@/api/client";
+import { api, ApiError, upload } from "@/api/client";
 import type { ImportItem } from "@/api/types";
 import { fill, useSpeech } from "@/i18n/language";
 import { bytes, count, moment, percent } from "@/lib/format";
@@ -57,7 +57,7 @@ function Upload({ onDone }: { onDone: () => void }) {
       await upload(file, zone.trim(), setShare);
       onDone();
     } catch (error) {
-      setFault(error instanceof Error ? error.message : texts.failed);
+      setFault(error instanceof ApiError && error.status > 0 ? error.message : texts.unreachable);
     }
     setShare(null);
   };
@@ -118,6 +118,16 @@ function Upload({ onDone }: { onDone: () => void }) {
 
 function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void }) {
   const { texts, language } = useSpeech();
+  const [fault, setFault] = useState<string | null>(null);
+  const act = async (action: (id: number) => Promise<ImportItem>) => {
+    try {
+      await action(item.id);
+      setFault(null);
+    } catch (error) {
+      setFault(error instanceof ApiError && error.message ? error.message : texts.failed);
+    }
+    onChange();
+  };
   const states: Record<ImportItem["state"], string> = {
     queued: texts.stateQueued,
     running: texts.stateRunning,
@@ -154,17 +164,22 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
           </span>
         )}
         {RUNNING.has(item.state) && (
-          <button className="push" onClick={() => void api.cancelImport(item.id).then(onChange)}>
+          <button className="push" onClick={() => void act(api.cancelImport)}>
             {texts.cancel}
           </button>
         )}
         {["failed", "cancelled", "interrupted"].includes(item.state) && (
-          <button className="push" onClick={() => void api.resumeImport(item.id).then(onChange)}>
+          <button className="push" onClick={() => void act(api.resumeImport)}>
             {texts.resume}
           </button>
         )}
       </div>
       {item.error && <p className="error">{item.error}</p>}
+      {fault && (
+        <p className="error" role="alert">
+          {fault}
+        </p>
+      )}
       <div className="figures">
         {figures.map(([label, value]) => (
           <div key={label} className="figure">
@@ -175,9 +190,9 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
       </div>
       {receipt.errors.length > 0 && (
         <>
-          <ul>
-            {receipt.errors.slice(0, 10).map((error) => (
-              <li key={`${error.line} ${error.field}`}>
+          <ul className="errors">
+            {receipt.errors.slice(0, 10).map((error, index) => (
+              <li key={index}>
                 {fill(texts.line, { line: error.line ?? "?" })}: {error.field} {error.reason}
               </li>
             ))}

@@ -1,11 +1,13 @@
 "use client";
 
-import { useCallback, useMemo } from "react";
+import { useCallback, useMemo, useState } from "react";
 
 import type { AverageItem } from "@/api/types";
-import { Chart, token } from "@/components/chart";
+import { Chart, token, tooltipBox, tooltipLines } from "@/components/chart";
+import { useTheme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
 import { number } from "@/lib/format";
+import { unitsOf } from "@/lib/shape";
 
 const SHOWN_AT_FIRST = 60;
 
@@ -18,27 +20,51 @@ export function MeansChart({
   onSelect: (item: AverageItem) => void;
 }) {
   const { texts, language } = useSpeech();
-  const withMean = useMemo(() => items.filter((item) => item.mean !== null), [items]);
+  const { dark } = useTheme();
+  const [wanted, setWanted] = useState<string | null>(null);
+  const units = useMemo(() => unitsOf(items), [items]);
+  const unit = wanted !== null && units.includes(wanted) ? wanted : (units[0] ?? "");
+  const withMean = useMemo(
+    () => items.filter((item) => item.mean !== null && (item.unit ?? "") === unit),
+    [items, unit],
+  );
+  const end = Math.min(100, (100 * SHOWN_AT_FIRST) / Math.max(withMean.length, 1));
   const option = useMemo(() => {
-    const end = Math.min(100, (100 * SHOWN_AT_FIRST) / Math.max(withMean.length, 1));
     const quiet = { color: token("--t3") };
     return {
       grid: { left: 64, right: 12, top: 12, bottom: 72 },
       tooltip: {
+        ...tooltipBox(),
         trigger: "axis" as const,
+        axisPointer: { type: "line" as const, lineStyle: { color: token("--acc") } },
         formatter: (found: unknown) => {
           const index = (found as { dataIndex: number }[])[0]?.dataIndex ?? 0;
           const item = withMean[index];
           if (!item) return "";
-          const safe = document.createElement("span");
-          const figure = (value: number | null) => number(value, language);
-          safe.textContent = `${item.equipmentId}: ${figure(item.mean)} ${item.unit ?? ""} (${figure(item.min)} – ${figure(item.max)})`;
-          return safe.innerHTML;
+          const figure = (value: number | null) => `${number(value, language)} ${item.unit ?? ""}`;
+          return tooltipLines([
+            item.equipmentId,
+            item.name ?? "",
+            `${texts.max} ${figure(item.max)}`,
+            `${texts.mean} ${figure(item.mean)}`,
+            `${texts.min} ${figure(item.min)}`,
+          ]);
         },
       },
       dataZoom: [
-        { type: "inside" as const, start: 0, end },
-        { type: "slider" as const, start: 0, end, height: 18, bottom: 8, brushSelect: false },
+        { type: "inside" as const, zoomOnMouseWheel: "ctrl" as const },
+        {
+          type: "slider" as const,
+          height: 18,
+          bottom: 8,
+          brushSelect: false,
+          showDetail: false,
+          showDataShadow: false,
+          borderColor: token("--line"),
+          fillerColor: token("--accbg"),
+          handleStyle: { color: token("--bg1"), borderColor: token("--acc") },
+          moveHandleStyle: { color: token("--line2") },
+        },
       ],
       xAxis: {
         type: "category" as const,
@@ -55,6 +81,8 @@ export function MeansChart({
         {
           type: "bar" as const,
           stack: "range",
+          // Below zero too, the bar starts at its lowest reading.
+          stackStrategy: "all" as const,
           silent: true,
           itemStyle: { color: "transparent" },
           data: withMean.map((item) => item.min),
@@ -62,6 +90,7 @@ export function MeansChart({
         {
           type: "bar" as const,
           stack: "range",
+          stackStrategy: "all" as const,
           barMaxWidth: 12,
           barMinHeight: 2,
           itemStyle: { color: token("--spark"), opacity: 0.55 },
@@ -76,7 +105,8 @@ export function MeansChart({
         },
       ],
     };
-  }, [withMean, language]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- `dark` changes what token() reads
+  }, [withMean, language, texts, dark]);
   const pick = useCallback(
     (index: number) => {
       const item = withMean[index];
@@ -86,8 +116,32 @@ export function MeansChart({
   );
   return (
     <section className="panel">
-      <h2>{texts.meansChart}</h2>
-      <Chart label={texts.meansChart} option={option} onPick={pick} />
+      <div className="row">
+        <h2>{texts.meansChart}</h2>
+        {units.length > 1 && (
+          <select
+            className="push"
+            aria-label={texts.showUnit}
+            value={unit}
+            onChange={(event) => {
+              setWanted(event.target.value);
+            }}
+          >
+            {units.map((one) => (
+              <option key={one} value={one}>
+                {one || texts.noUnit}
+              </option>
+            ))}
+          </select>
+        )}
+      </div>
+      <Chart
+        label={texts.meansChart}
+        option={option}
+        zoomEnd={end}
+        zoomKey={`${unit} ${withMean.length}`}
+        onPick={pick}
+      />
     </section>
   );
 }

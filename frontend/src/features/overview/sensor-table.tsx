@@ -35,6 +35,7 @@ export function SensorTable({ items, sort, onSort, selected, onSelect }: Props) 
     ["state", texts.state, ""],
     ["equipmentId", texts.sensor, ""],
     ["name", texts.measures, "wide"],
+    ["location", texts.location, "wide"],
     ["mean", texts.mean, "num"],
     ["unit", texts.unit, "wide"],
     ["count", texts.readings, "num wide"],
@@ -52,11 +53,19 @@ export function SensorTable({ items, sort, onSort, selected, onSelect }: Props) 
       rows.scrollToIndex(next);
     }
     const item = items[row];
-    if (event.key === "Enter" && item) onSelect(item);
+    if (event.key === "Enter" && item && event.target === event.currentTarget) onSelect(item);
   };
   return (
     <div ref={scroll} className="scroll">
-      <div className="grid" role="grid" aria-rowcount={items.length} tabIndex={0} onKeyDown={move}>
+      <div
+        className="grid"
+        role="grid"
+        aria-label={texts.sensors}
+        aria-rowcount={items.length}
+        aria-activedescendant={`row-${row}`}
+        tabIndex={0}
+        onKeyDown={move}
+      >
         <div className="cells head" role="row">
           {columns.map(([key, label, style]) => (
             <div
@@ -88,7 +97,9 @@ export function SensorTable({ items, sort, onSort, selected, onSelect }: Props) 
                 className="cells line"
                 role="row"
                 aria-rowindex={place.index + 1}
-                aria-selected={item.equipmentId === selected || place.index === row}
+                id={`row-${place.index}`}
+                aria-selected={item.equipmentId === selected}
+                data-cursor={place.index === row || undefined}
                 style={{ transform: `translateY(${place.start}px)` }}
                 onClick={() => {
                   setRow(place.index);
@@ -124,6 +135,9 @@ function Cells({ item }: { item: AverageItem }) {
       </span>
       <span role="gridcell" className="wide" title={item.name ?? undefined}>
         {item.name ?? ""}
+      </span>
+      <span role="gridcell" className="wide quiet" title={item.location ?? undefined}>
+        {item.location ?? ""}
       </span>
       {figures.map(([text, style], index) => (
         <span key={index} role="gridcell" className={style}>

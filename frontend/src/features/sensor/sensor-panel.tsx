@@ -4,10 +4,12 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMemo, useState, type FormEvent } from "react";
 
 import { api } from "@/api/client";
-import type { SensorItem } from "@/api/types";
-import { Chart, token } from "@/components/chart";
+import type { AverageItem, SensorItem } from "@/api/types";
+import { Chart, token, tooltipBox, tooltipLines } from "@/components/chart";
+import { useTheme } from "@/components/theme";
+import type { Texts } from "@/i18n/en";
 import { fill, useSpeech } from "@/i18n/language";
-import { count, number } from "@/lib/format";
+import { count, moment, number } from "@/lib/format";
 import { linePoints } from "@/lib/shape";
 
 const HOURS: Record<string, number> = { "24h": 24, "48h": 48, "7d": 168, "30d": 720 };
@@ -15,14 +17,21 @@ const LIVE_MS = 5_000;
 
 interface Props {
   id: string;
-  unit: string | null;
   window: string;
   onClose: () => void;
 }
 
 /** One sensor over the window: mean line, min–max band, and what the registry knows of it. */
-export function SensorPanel({ id, unit, window, onClose }: Props) {
+export function SensorPanel({ id, window, onClose }: Props) {
   const { texts, language } = useSpeech();
+  const { dark } = useTheme();
+  // The overview asks the same question: one request serves both.
+  const averages = useQuery({
+    queryKey: ["averages", window],
+    queryFn: () => api.averages(window),
+  });
+  const known = averages.data?.items.find((item) => item.equipmentId === id);
+  const unit = known?.unit ?? null;
   const series = useQuery({
     queryKey: ["series", id, window],
     queryFn: () => {
@@ -45,14 +54,29 @@ export function SensorPanel({ id, unit, window, onClose }: Props) {
       connectNulls: false,
       lineStyle: { width: 0 },
       stack: "band",
-      tooltip: { show: false },
+      // Below zero too, the band starts at its lowest reading.
+      stackStrategy: "all" as const,
       symbol: "none",
     };
     return {
       grid: { left: 56, right: 12, top: 12, bottom: 28 },
       tooltip: {
+        ...tooltipBox(),
         trigger: "axis" as const,
-        valueFormatter: (value: unknown) => number(value as number, language),
+        axisPointer: { type: "line" as const, lineStyle: { color: token("--line2") } },
+        formatter: (found: unknown) => {
+          const index = (found as { dataIndex: number }[])[0]?.dataIndex ?? 0;
+          const point = points[index];
+          if (!point || point.mean === null) return "";
+          const figure = (value: number | null) => `${number(value, language)} ${unit ?? ""}`;
+          return tooltipLines([
+            moment(new Date(point.time).toISOString(), language),
+            `${texts.max} ${figure(point.max)}`,
+            `${texts.mean} ${figure(point.mean)}`,
+            `${texts.min} ${figure(point.min)}`,
+            `${texts.readings} ${count(point.count, language)}`,
+          ]);
+        },
       },
       xAxis: {
         type: "time" as const,
@@ -90,17 +114,30 @@ export function SensorPanel({ id, unit, window, onClose }: Props) {
         },
       ],
     };
-  }, [series.data, language, texts]);
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- `dark` changes what token() reads
+  }, [series.data, language, texts, unit, dark]);
   const readings = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
   return (
     <section className="panel" aria-label={id}>
       <div className="row">
         <h1>{id}</h1>
-        <span className="quiet">{unit}</span>
+        <span className="quiet">{known?.name}</span>
         <button className="push" onClick={onClose}>
           {texts.close}
         </button>
       </div>
+      {known && (
+        <div className="figures small">
+          {figures(known, texts).map(([label, value]) => (
+            <div key={label} className="figure">
+              <span>{label}</span>
+              <b>
+                {number(value, language)} <span>{unit}</span>
+              </b>
+            </div>
+          ))}
+        </div>
+      )}
       {series.isError && (
         <p className="error" role="alert">
           {texts.failed} <button onClick={() => void series.refetch()}>{texts.again}</button>
@@ -117,6 +154,15 @@ export function SensorPanel({ id, unit, window, onClose }: Props) {
       <Registration id={id} />
     </section>
   );
+}
+
+function figures(item: AverageItem, texts: Texts): [string, number | null][] {
+  return [
+    [texts.last, item.lastValue],
+    [texts.mean, item.mean],
+    [texts.min, item.min],
+    [texts.max, item.max],
+  ];
 }
 
 const FIELDS = ["name", "kind", "unit", "location", "equipment", "source"] as const;
