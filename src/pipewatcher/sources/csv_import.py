@@ -334,6 +334,7 @@ class ImportService:
                     await asyncio.to_thread(_write, file, sha256.update, bytes(waiting))
                     waiting.clear()
             await asyncio.to_thread(_write, file, sha256.update, bytes(waiting))
+            await asyncio.to_thread(file.flush)
             await asyncio.to_thread(os.fsync, file.fileno())
         return total, sha256.hexdigest()
 
