@@ -224,6 +224,30 @@ async def test_a_file_that_cannot_be_read_fails_with_its_reason(
     assert job["error"]
 
 
+async def test_an_import_is_cancelled_resumed_and_balances_each_time(
+    api: httpx.AsyncClient,
+) -> None:
+    text = "equipmentId,timestamp,value\n" + "".join(
+        f"CANCEL-{n % 7},2026-01-{1 + n // 86_400:02}T{n // 3_600 % 24:02}:{n // 60 % 60:02}:"
+        f"{n % 60:02}Z,{n}\n"
+        for n in range(1_500_000)
+    )
+    headers = {"content-type": "text/csv"}
+    answer = await api.post("/api/v1/imports", content=text.encode(), headers=headers)
+    path = f"/api/v1/imports/{answer.json()['id']}"
+    assert (await api.delete(path)).status_code == 200
+    job = await imported(api, answer.json()["id"])
+    receipt = job["receipt"]
+    assert job["state"] == "cancelled"
+    assert receipt["received"] == receipt["accepted"] + receipt["rejected"] < 1_500_000
+    assert (await api.post(f"{path}/resume")).status_code == 202
+    job = await imported(api, answer.json()["id"])
+    receipt = job["receipt"]
+    assert (job["state"], receipt["accepted"], receipt["new"]) == ("done", 1_500_000, 1_500_000)
+    assert (await api.delete(path)).status_code == 409
+    assert (await api.post(f"{path}/resume")).status_code == 409
+
+
 async def test_an_upload_that_is_not_one_is_refused(api: httpx.AsyncClient) -> None:
     answer = await api.post("/api/v1/imports", content=b"x", headers={"content-type": "image/png"})
     assert answer.status_code == 415

@@ -11,11 +11,12 @@ import pytest
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
-from pipewatcher.sources.csv_import import SPOOL_BYTES, ImportService
+from pipewatcher.sources.csv_import import ImportService
+from pipewatcher.sources.csv_spool import WRITE_BYTES
 from pipewatcher.writer import Writer
 
 
-@pytest.mark.parametrize("size", [1, 100, SPOOL_BYTES, SPOOL_BYTES + 7, 3 * SPOOL_BYTES + 1])
+@pytest.mark.parametrize("size", [1, 100, WRITE_BYTES, WRITE_BYTES + 7, 3 * WRITE_BYTES + 1])
 async def test_every_byte_is_in_the_file_when_it_is_synced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:

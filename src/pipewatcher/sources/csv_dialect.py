@@ -9,6 +9,7 @@ be a thousands separator.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pipewatcher.errors import PipeWatcherError
@@ -158,16 +159,24 @@ def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
     """
     if b'"' not in line:
         return [text.strip(b" ") for text in line.split(delimiter)]
-    pattern = _FIELD[delimiter]
     fields: list[bytes] = []
-    at = 0
-    while True:
-        match = pattern.match(line, at)
-        if match is None:
-            raise LineFault("has a quote that is not closed, or text after one that is")
+    for match in _fields(line, delimiter):
         quoted, plain = match.groups()
         text = plain if quoted is None else quoted.replace(b'""', b'"')
         fields.append(text.strip(b" "))
-        if match.end() == len(line):
-            return fields
+    return fields
+
+
+def field_starts(line: bytes, delimiter: bytes) -> list[int]:
+    """Where in the line each of its fields begins. Raises `LineFault`."""
+    return [match.start() for match in _fields(line, delimiter)]
+
+
+def _fields(line: bytes, delimiter: bytes) -> Iterator[re.Match[bytes]]:
+    at = 0
+    while at <= len(line):
+        match = _FIELD[delimiter].match(line, at)
+        if match is None:
+            raise LineFault("has a quote that is not closed, or text after one that is")
+        yield match
         at = match.end() + 1

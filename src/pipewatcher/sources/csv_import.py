@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
-import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 from zoneinfo import ZoneInfo
 
-from pipewatcher.errors import BodyTooLarge, Busy, Conflict, InvalidRequest, NotFound
+from pipewatcher.errors import Busy, Conflict, InvalidRequest, NotFound
 from pipewatcher.model import (
     IMPORT_ORIGIN_PREFIX,
     RECEIPT_ERRORS_MAX,
     SECOND,
     Batch,
     ImportBlock,
+    ImportCounts,
     ImportJob,
     ImportState,
     Micros,
@@ -33,21 +31,21 @@ from pipewatcher.model import (
     Rejection,
 )
 from pipewatcher.ports import Backlog, ReadingsStore, Registry
-from pipewatcher.sources.csv_dialect import CsvFault, Dialect
-from pipewatcher.sources.csv_reader import BadRow, CsvBlock, CsvReader
+from pipewatcher.sources.csv_dialect import CsvFault
+from pipewatcher.sources.csv_reader import CsvBlock, CsvReader
 from pipewatcher.sources.csv_rows import RowRules
+from pipewatcher.sources.csv_spool import RejectedRows, Spool
 from pipewatcher.validate import EventTimeBounds
 
 log = logging.getLogger(__name__)
 
-UPLOAD_BYTES_MAX = 16 * 2**30
-SPOOL_BYTES = 2**20
-BACKLOG_BYTES_MAX = 64 * 2**20
+BACKLOG_BYTES_MAX = 8 * 2**20
 """Live readings come first: an import waits while so much is not stored yet."""
-PAUSE_S = 0.02
+PAUSE_S = 0.01
 REFUSED_PAUSE_S = 0.5
 SAVE_INTERVAL_S = 1.0
-STORED_TIMEOUT_S = 3_600.0
+STORED_TIMEOUT_S = 10.0
+TRY_AGAIN_S = 5.0
 ENDED = frozenset({"done", "failed", "cancelled", "undone"})
 RESUMABLE = frozenset({"interrupted", "failed", "cancelled"})
 
@@ -76,6 +74,10 @@ class Progress:
         return elapsed * max(0, self.job.bytes_total - self.bytes_done) / self.bytes_done
 
 
+class _CancelRequested(Exception):
+    """Somebody cancelled the import that is running."""
+
+
 class ImportService:
     def __init__(
         self,
@@ -90,6 +92,8 @@ class ImportService:
         folder: Path,
         future_max_s: int,
     ) -> None:
+        """`stored` returns once the store has everything below a position, or raises `Busy` after
+        so many seconds; `refusal` says why a door would refuse readings at the moment."""
         self._registry = registry
         self._store = store
         self._append = append
@@ -97,15 +101,16 @@ class ImportService:
         self._stored = stored
         self._end = end
         self._refusal = refusal
-        self._folder = folder
+        self._spool = Spool(folder)
         self._future_max: Micros = future_max_s * SECOND
         self._queue: asyncio.Queue[int] = asyncio.Queue()
+        self._changing = asyncio.Lock()
         self._running: Progress | None = None
         self._runner: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Goes on with what a crash or a stop interrupted, oldest first."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(self._spool.open)
         jobs = await self._registry.import_jobs(1_000_000)
         for job in reversed(jobs):
             if job.state not in ENDED:
@@ -136,9 +141,8 @@ class ImportService:
         """
         zone_of(timezone)
         self._admit()
-        spool = self._folder / f"upload-{time.time_ns()}"
+        upload = await self._spool.receive(chunks, self._admit)
         try:
-            total, sha256 = await self._spool(chunks, spool)
             job = await self._registry.add_import(
                 ImportJob(
                     id=0,
@@ -146,25 +150,24 @@ class ImportService:
                     file_name=file_name,
                     created_at=int(time.time() * SECOND),
                     created_by=created_by,
-                    bytes_total=total,
-                    content_sha256=sha256,
+                    bytes_total=upload.bytes_total,
+                    content_sha256=upload.content_sha256,
                     timezone=timezone,
                     keep_stored=keep_stored,
                 )
             )
-            # A crash before this rename leaves a job without its file: it fails and says so,
-            # and nobody was told that it was accepted.
-            await asyncio.to_thread(_rename, spool, self._file(job.id))
+            # A crash before this leaves a job without its file: it fails and says so, and nobody
+            # was told that it was accepted.
+            await asyncio.to_thread(self._spool.keep, upload, job.id)
         finally:
-            await asyncio.to_thread(spool.unlink, missing_ok=True)
+            upload.path.unlink(missing_ok=True)
         self._queue.put_nowait(job.id)
         return job
 
     async def job(self, import_id: int) -> ImportJob:
         """Raises `NotFound`."""
-        if self._running is not None and self._running.job.id == import_id:
-            return self._running.job
-        return await self._registry.import_job(import_id)
+        running = self.progress(import_id)
+        return running.job if running is not None else await self._registry.import_job(import_id)
 
     async def jobs(self, limit: int, before_id: int | None = None) -> Sequence[ImportJob]:
         """Newest first."""
@@ -178,57 +181,88 @@ class ImportService:
     async def rejected_csv(self, import_id: int) -> Path:
         """The refused rows as they came, with a `reason` column. Raises `NotFound`."""
         await self._registry.import_job(import_id)
-        path = self._rejected(import_id)
+        path = self._spool.rejected(import_id)
         if not path.exists():
             raise NotFound(f"Import {import_id} has no rejected rows.")
         return path
 
     async def cancel(self, import_id: int) -> ImportJob:
         """What is stored stays. Raises `Conflict` when the import has ended."""
-        running = self.progress(import_id)
-        if running is not None:
-            running.cancelled = True
-            return running.job
-        job = await self._registry.import_job(import_id)
-        if job.state in ENDED:
-            raise Conflict(f"Import {import_id} has ended; undoing it is not available yet.")
-        job.state = "cancelled"
-        job.finished_at = int(time.time() * SECOND)
-        await self._registry.save_import(job)
-        return job
+        async with self._changing:
+            running = self.progress(import_id)
+            if running is not None:
+                running.cancelled = True
+                return running.job
+            job = await self._registry.import_job(import_id)
+            if job.state in ENDED:
+                raise Conflict(f"Import {import_id} has ended; undoing it is not available yet.")
+            job.state = "cancelled"
+            job.finished_at = int(time.time() * SECOND)
+            await self._registry.save_import(job)
+            return job
 
     async def resume(self, import_id: int) -> ImportJob:
         """Raises `Conflict` when there is nothing to go on with."""
-        job = await self.job(import_id)
-        if job.state not in RESUMABLE:
-            raise Conflict(f"Import {import_id} is {job.state}.")
-        job.state = "queued"
-        job.error = None
-        await self._registry.save_import(job)
-        self._queue.put_nowait(import_id)
-        return job
+        async with self._changing:
+            job = await self.job(import_id)
+            if job.state not in RESUMABLE:
+                raise Conflict(f"Import {import_id} is {job.state}.")
+            job.state = "queued"
+            job.error = job.finished_at = None
+            await self._registry.save_import(job)
+            self._queue.put_nowait(import_id)
+            return job
 
     # The runner
 
     async def _run(self) -> None:
         while True:
-            job = await self._registry.import_job(await self._queue.get())
-            if job.state != "queued":
-                continue
-            self._running = Progress(job)
+            import_id = await self._queue.get()
             try:
-                await self._import(self._running)
-            except asyncio.CancelledError:
-                job.state = "interrupted"
-                await self._registry.save_import(job)
-                raise
-            except CsvFault as error:
-                await self._finish(self._running, "failed", error.detail)
-            except Exception as error:
-                log.exception("import %d failed", job.id)
-                await self._finish(self._running, "failed", str(error) or type(error).__name__)
-            finally:
+                await self._run_one(import_id)
+            except Exception:
+                # The registry cannot keep what came of it, as when its disk is full.
                 self._running = None
+                log.exception("import %d starts again in %.0f s", import_id, TRY_AGAIN_S)
+                await asyncio.sleep(TRY_AGAIN_S)
+                self._queue.put_nowait(import_id)
+
+    async def _run_one(self, import_id: int) -> None:
+        async with self._changing:
+            job = await self._registry.import_job(import_id)
+            if job.state in ENDED:
+                return
+            running = self._running = Progress(job)
+        try:
+            state, error = await self._outcome(running)
+            await self._finish(running, state, error)
+        except asyncio.CancelledError:
+            job.state = "cancelled" if running.cancelled else "interrupted"
+            await self._registry.save_import(job)
+            raise
+        self._running = None
+
+    async def _outcome(self, running: Progress) -> tuple[ImportState, str | None]:
+        job = running.job
+        try:
+            await self._import(running)
+        except _CancelRequested:
+            return "cancelled", None
+        except CsvFault as fault:
+            refusal = Rejection(field="file", reason=fault.detail, code=fault.code)
+            job.errors = [refusal, *job.errors][:RECEIPT_ERRORS_MAX]
+            return "failed", fault.detail
+        except FileNotFoundError:
+            return "failed", "The uploaded file is not there any more."
+        except OSError as error:
+            return "failed", f"A file of this import cannot be read or written: {error.strerror}."
+        except Busy:
+            raise
+        except Exception:
+            # Another try would end the same way.
+            log.exception("import %d failed", job.id)
+            return "failed", "PipeWatcher made a mistake; its messages tell the operator which."
+        return "done", None
 
     async def _import(self, running: Progress) -> None:
         job = running.job
@@ -237,68 +271,82 @@ class ImportService:
         job.received = job.accepted = job.rejected = 0
         job.errors = []
         await self._registry.save_import(job)
-        await self._stored(self._end(), STORED_TIMEOUT_S)
-        next_block = (await self._store.import_counts(job.id)).next_block
+        next_block = (await self._counted(running)).next_block
         # The clock of the upload: read again after a crash, the same rows are good.
         bounds = EventTimeBounds(latest=job.created_at + self._future_max)
         rules = RowRules(bounds=bounds, zone=zone_of(job.timezone))
         saved = time.monotonic()
-        with _Rejected(self._rejected(job.id)) as rejected, self._file(job.id).open("rb") as file:
+        with (
+            RejectedRows(self._spool.rejected(job.id)) as rejected,
+            self._spool.file(job.id).open("rb") as file,
+        ):
             reader = CsvReader(file, rules)
-            blocks = iter(reader)
-            while block := await asyncio.to_thread(_next, blocks):
-                if running.cancelled:
-                    break
-                await asyncio.to_thread(rejected.write, reader.dialect, block.bad_rows)
-                if block.accepted and block.number >= next_block:
-                    await self._append_block(job, block)
-                self._count(running, block)
-                if reader.dialect is not None:
+            async with contextlib.aclosing(_ahead(iter(reader))) as blocks:
+                async for block in blocks:
+                    _raise_if_cancelled(running)
+                    assert reader.dialect is not None
                     job.unknown_columns = reader.dialect.unknown_columns
-                if time.monotonic() - saved >= SAVE_INTERVAL_S:
-                    saved = time.monotonic()
-                    await self._registry.save_import(job)
-        await self._finish(running, "cancelled" if running.cancelled else "done")
+                    if block.bad_rows:
+                        await self._room(running)
+                        await asyncio.to_thread(rejected.write, reader.dialect, block.bad_rows)
+                    if block.accepted and block.number >= next_block:
+                        await self._append_block(running, block)
+                    _count(running, block)
+                    if time.monotonic() - saved >= SAVE_INTERVAL_S:
+                        saved = time.monotonic()
+                        await self._registry.save_import(job)
 
-    async def _append_block(self, job: ImportJob, block: CsvBlock) -> None:
+    async def _append_block(self, running: Progress, block: CsvBlock) -> None:
         """Durable when it returns. Our own limits and a full disk make it wait, not fail."""
+        job = running.job
         batch = block.batch(
             f"{IMPORT_ORIGIN_PREFIX}{job.id}",
             ImportBlock(import_id=job.id, block=block.number, keep_stored=job.keep_stored),
         )
         while True:
-            if self._backlog().bytes > BACKLOG_BYTES_MAX:
-                await asyncio.sleep(PAUSE_S)
-            elif self._refusal() is not None:
+            await self._room(running)
+            try:
+                await self._append(batch)
+                return
+            except Busy as error:
+                log.warning("import %d waits: %s", job.id, error)
                 await asyncio.sleep(REFUSED_PAUSE_S)
+
+    async def _room(self, running: Progress) -> None:
+        """Returns once the store keeps up and the doors are open."""
+        while True:
+            _raise_if_cancelled(running)
+            if self._refusal() is not None:
+                await asyncio.sleep(REFUSED_PAUSE_S)
+            elif self._backlog().bytes > BACKLOG_BYTES_MAX:
+                await asyncio.sleep(PAUSE_S)
             else:
-                try:
-                    await self._append(batch)
-                    return
-                except Busy as error:
-                    log.warning("import %d waits: %s", job.id, error)
-                    await asyncio.sleep(REFUSED_PAUSE_S)
+                return
 
-    @staticmethod
-    def _count(running: Progress, block: CsvBlock) -> None:
-        job = running.job
-        job.accepted += block.accepted
-        job.rejected += len(block.bad_rows)
-        job.received = job.accepted + job.rejected
-        room = RECEIPT_ERRORS_MAX - len(job.errors)
-        job.errors += [row.rejection() for row in block.bad_rows[:room]]
-        running.sensors.update(block.columns.equipment_ids)
-        running.bytes_done = job.bytes_done = block.bytes_read
-        running.rows_done = job.rows_done = job.received
-        job.sensors = len(running.sensors)
+    async def _counted(self, running: Progress) -> ImportCounts:
+        """What the store did with all that was appended. Waits for a store that is away."""
+        end = self._end()
+        while True:
+            try:
+                await self._stored(end, STORED_TIMEOUT_S)
+                await self._store.settle()
+                return await self._store.import_counts(running.job.id)
+            except Busy as error:
+                log.warning("import %d waits: %s", running.job.id, error)
+                await asyncio.sleep(REFUSED_PAUSE_S)
 
-    async def _finish(
-        self, running: Progress, state: ImportState, error: str | None = None
-    ) -> None:
+    async def _finish(self, running: Progress, state: ImportState, error: str | None) -> None:
         job = running.job
-        await self._stored(self._end(), STORED_TIMEOUT_S)
-        await self._store.settle()
-        job.counts = await self._store.import_counts(job.id)
+        counts = await self._counted(running)
+        if self._store.features.import_outcomes:
+            job.counts = counts
+            if state != "done":
+                # An earlier run may have stored more than this one came to.
+                job.accepted = counts.accepted
+                job.received = job.accepted + job.rejected
+            elif job.accepted != counts.accepted:
+                log.error("import %d: %d rows read, but %d stored",
+                          job.id, job.accepted, counts.accepted)  # fmt: skip
         job.error = error
         job.finished_at = int(time.time() * SECOND)
         if state == "done":
@@ -306,69 +354,9 @@ class ImportService:
         job.state = state
         await self._registry.save_import(job)
 
-    # Files
-
-    def _file(self, import_id: int) -> Path:
-        return self._folder / f"{import_id}.csv"
-
-    def _rejected(self, import_id: int) -> Path:
-        return self._folder / f"{import_id}-rejected.csv"
-
     def _admit(self) -> None:
-        refusal = self._refusal()
-        if refusal is not None:
+        if (refusal := self._refusal()) is not None:
             raise refusal
-
-    async def _spool(self, chunks: AsyncIterator[bytes], path: Path) -> tuple[int, str]:
-        sha256 = hashlib.sha256()
-        total = 0
-        waiting = bytearray()
-        with await asyncio.to_thread(path.open, "wb") as file:
-            async for chunk in chunks:
-                waiting += chunk
-                total += len(chunk)
-                if total > UPLOAD_BYTES_MAX:
-                    raise BodyTooLarge
-                if len(waiting) >= SPOOL_BYTES:
-                    self._admit()
-                    await asyncio.to_thread(_write, file, sha256.update, bytes(waiting))
-                    waiting.clear()
-            await asyncio.to_thread(_write, file, sha256.update, bytes(waiting))
-            await asyncio.to_thread(file.flush)
-            await asyncio.to_thread(os.fsync, file.fileno())
-        return total, sha256.hexdigest()
-
-
-class _Rejected:
-    """Writes the refused rows; the file appears under its name when it is whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_suffix(".part")
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> _Rejected:
-        self._path.unlink(missing_ok=True)
-        return self
-
-    def write(self, dialect: Dialect | None, rows: list[BadRow]) -> None:
-        if not rows or dialect is None:
-            return
-        if self._file is None:
-            self._file = self._part.open("wb")
-            column = b"" if dialect.ends_in_reason else dialect.delimiter + b"reason"
-            self._file.write(dialect.header + column + b"\n")
-        for row in rows:
-            text = row.text
-            if dialect.ends_in_reason and text.endswith(b'"'):
-                text = text.rpartition(dialect.delimiter + b'"')[0] or text
-            reason = f"{row.field}: {row.reason}".replace('"', "'").encode()
-            self._file.write(text + dialect.delimiter + b'"' + reason + b'"\n')
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._part.replace(self._path)
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
@@ -381,19 +369,32 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     raise InvalidRequest(f"tz {reason}", [Rejection(field="tz", reason=reason)])
 
 
-def _next(blocks: Iterator[CsvBlock]) -> CsvBlock | None:
-    return next(blocks, None)
+def _raise_if_cancelled(running: Progress) -> None:
+    if running.cancelled:
+        raise _CancelRequested
 
 
-def _write(file: BinaryIO, update: Callable[[bytes], object], data: bytes) -> None:
-    file.write(data)
-    update(data)
+def _count(running: Progress, block: CsvBlock) -> None:
+    job = running.job
+    job.accepted += block.accepted
+    job.rejected += len(block.bad_rows)
+    job.received = job.accepted + job.rejected
+    room = RECEIPT_ERRORS_MAX - len(job.errors)
+    job.errors += [row.rejection() for row in block.bad_rows[:room]]
+    running.sensors.update(block.columns.equipment_ids)
+    running.bytes_done = job.bytes_done = block.bytes_read
+    running.rows_done = job.rows_done = job.received
+    job.sensors = len(running.sensors)
 
 
-def _rename(source: Path, target: Path) -> None:
-    source.rename(target)
-    folder = os.open(target.parent, os.O_RDONLY)
+async def _ahead(blocks: Iterator[CsvBlock]) -> AsyncGenerator[CsvBlock, None]:
+    """Reads one block ahead in a thread; when closed, no thread is at the file any more."""
+    loop = asyncio.get_running_loop()
+    coming = loop.run_in_executor(None, next, blocks, None)
     try:
-        os.fsync(folder)
+        while (block := await asyncio.shield(coming)) is not None:
+            coming = loop.run_in_executor(None, next, blocks, None)
+            yield block
     finally:
-        os.close(folder)
+        await asyncio.wait({coming})
+        coming.exception()
