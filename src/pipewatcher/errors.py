@@ -161,6 +161,12 @@ class Stopping(Busy):
     retry_after_s = 5
 
 
+class StageEnded(PipeWatcherError):
+    """A part of PipeWatcher ended on its own, so the process stopped; what was acknowledged is kept."""
+
+    code = "stage_ended"
+
+
 class SettingsError(PipeWatcherError):
     """The settings are wrong."""
 

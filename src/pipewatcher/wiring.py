@@ -31,7 +31,7 @@ from pipewatcher.api.services import Services
 from pipewatcher.api.status import Lag, Stages, Status
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.discovery import Discovery
-from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError
+from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.tokens import Authenticator
 from pipewatcher.intake import Intake
@@ -82,6 +82,8 @@ class Historian:
     imports: ImportService
     authenticator: Authenticator
     sessions: Sessions
+    failures: list[BaseException]
+    """Why stages ended on their own; empty as long as all run."""
     first_token: str | None
     """The admin token that was made at this start; shown once."""
 
@@ -96,6 +98,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_hold(data_dir / "lock"))
+        failures: list[BaseException] = []
         registry = _adapter("REGISTRY", settings.registry, REGISTRIES, settings)
         store = _adapter("READINGS", settings.readings, READINGS, settings)
         commit_log = _adapter("COMMIT_LOG", settings.commit_log, COMMIT_LOGS, settings)
@@ -105,9 +108,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         writer = Writer(commit_log, store)
         discovery = Discovery(store, registry)
         stack.push_async_callback(discovery.discover)
-        await _run(stack, writer.run())
+        await _run(stack, writer.run(), failures)
         stack.push_async_callback(_drain, writer, commit_log)
-        await _run(stack, discovery.run())
+        await _run(stack, discovery.run(), failures)
         intake = Intake(
             commit_log,
             data_dir=data_dir,
@@ -146,37 +149,41 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             imports=imports,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
+            failures=failures,
             first_token=first_token,
         )
 
 
 async def serve(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
-    """Runs with its doors until SIGTERM or SIGINT; `started` is told the port."""
+    """Runs with its doors until SIGTERM or SIGINT; `started` is told the port.
+
+    Raises `StageEnded` when it stopped because a part of it failed.
+    """
     async with historian(settings) as running:
-        server = _server(running)
+        with _server(running) as server, _listen_local(settings.data_dir) as local:
 
-        def stop() -> None:
-            running.intake.stop()
-            server.should_exit = True
+            def stop() -> None:
+                running.intake.stop()
+                server.should_exit = True
 
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        tcp = _listen(settings.http_host, settings.http_port)
-        with _listen_local(settings.data_dir) as local:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+            tcp = _listen(settings.http_host, settings.http_port)
             if started is not None:
                 told = started(running, tcp.getsockname()[1])
                 if inspect.isawaitable(told):
                     await told
             await server.serve([tcp, local])
+        if running.failures:
+            raise StageEnded from running.failures[0]
 
 
 @contextlib.asynccontextmanager
 async def serve_local(settings: Settings) -> AsyncIterator[None]:
     """For a command when no server runs: only the Unix socket, until the context ends."""
     async with historian(settings) as running:
-        server = _server(running)
-        with _listen_local(settings.data_dir) as local:
+        with _server(running) as server, _listen_local(settings.data_dir) as local:
             local.listen()  # requests made before uvicorn is up wait in the queue
             serving = asyncio.create_task(server.serve([local]))
             yield
@@ -184,7 +191,8 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
             await serving
 
 
-def _server(running: Historian) -> uvicorn.Server:
+@contextlib.contextmanager
+def _server(running: Historian) -> Iterator[uvicorn.Server]:
     ingest = Ingest(running.intake, running.authenticator, writer_roles=WRITER_ROLES)
     limits = Limits(connections_max=running.settings.connections_max)
     door = HttpDoor(ingest, running.intake, limits)
@@ -205,7 +213,10 @@ def _server(running: Historian) -> uvicorn.Server:
     )
     # Signals are ours: uvicorn would raise them once more after its shutdown.
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-    return server
+    try:
+        yield server
+    finally:
+        ingest.close()
 
 
 def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
@@ -302,13 +313,14 @@ def _scheme(url: str) -> str:
     return urlsplit(url).scheme or url
 
 
-async def _run(stack: contextlib.AsyncExitStack, work: Any) -> None:
+async def _run(stack: contextlib.AsyncExitStack, work: Any, failures: list[BaseException]) -> None:
     """Runs `work` until the stack unwinds; should it end on its own, the process stops."""
     task = asyncio.create_task(work)
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            log.critical("a stage ended", exc_info=task.exception())
+            failures.append(task.exception() or StageEnded())
+            log.critical("a stage ended", exc_info=failures[-1])
             os.kill(os.getpid(), signal.SIGTERM)
 
     task.add_done_callback(ended)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +95,19 @@ def test_commands_find_the_server_in_a_folder_with_a_long_path(tmp_path: Path) -
     with Server(folder):
         done = run(folder, "sensors")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_server_whose_commit_log_is_damaged_stops_with_a_failure(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with Server(folder):
+        pass
+    with contextlib.closing(sqlite3.connect(folder / "commit-log.sqlite")) as damaged:
+        damaged.execute("INSERT INTO entries VALUES (1000000, 1, 9, 0, zeroblob(9))")
+        damaged.commit()
+    done = run(folder, "serve", "--http-port", "0")
+    assert done.returncode == 1
+    assert "commit log holds an entry that cannot be read" in done.stderr
+    assert done.stderr.count("pipewatcher: A part of PipeWatcher ended on its own") == 1
 
 
 def test_every_setting_is_listed(tmp_path: Path) -> None:
