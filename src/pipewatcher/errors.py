@@ -162,7 +162,7 @@ class Stopping(Busy):
 
 
 class StageEnded(PipeWatcherError):
-    """A part of PipeWatcher ended on its own, so the process stopped; what was acknowledged is kept."""
+    """A part of PipeWatcher ended on its own, so it stopped; what was acknowledged is kept."""
 
     code = "stage_ended"
 

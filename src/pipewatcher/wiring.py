@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -67,6 +67,14 @@ REGISTRIES: dict[str, Callable[[Settings], Registry]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why and when to end: a signal sets `wanted`, and so does a stage that ended on its own."""
+
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    failures: list[BaseException] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Historian:
     """All stages but the doors, running."""
@@ -82,8 +90,7 @@ class Historian:
     imports: ImportService
     authenticator: Authenticator
     sessions: Sessions
-    failures: list[BaseException]
-    """Why stages ended on their own; empty as long as all run."""
+    stop: Stop
     first_token: str | None
     """The admin token that was made at this start; shown once."""
 
@@ -98,7 +105,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_hold(data_dir / "lock"))
-        failures: list[BaseException] = []
+        stop = Stop()
         registry = _adapter("REGISTRY", settings.registry, REGISTRIES, settings)
         store = _adapter("READINGS", settings.readings, READINGS, settings)
         commit_log = _adapter("COMMIT_LOG", settings.commit_log, COMMIT_LOGS, settings)
@@ -108,9 +115,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         writer = Writer(commit_log, store)
         discovery = Discovery(store, registry)
         stack.push_async_callback(discovery.discover)
-        await _run(stack, writer.run(), failures)
-        stack.push_async_callback(_drain, writer, commit_log)
-        await _run(stack, discovery.run(), failures)
+        await _run(stack, writer.run(), stop)
+        stack.push_async_callback(_drain, writer, commit_log, stop)
+        await _run(stack, discovery.run(), stop)
         intake = Intake(
             commit_log,
             data_dir=data_dir,
@@ -149,7 +156,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             imports=imports,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
-            failures=failures,
+            stop=stop,
             first_token=first_token,
         )
 
@@ -157,26 +164,36 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
 async def serve(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
     """Runs with its doors until SIGTERM or SIGINT; `started` is told the port.
 
-    Raises `StageEnded` when it stopped because a part of it failed.
+    Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
     """
     async with historian(settings) as running:
         with _server(running) as server, _listen_local(settings.data_dir) as local:
-
-            def stop() -> None:
-                running.intake.stop()
-                server.should_exit = True
-
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop)
+                loop.add_signal_handler(number, running.stop.wanted.set)
+            stopping = asyncio.create_task(_close_doors(running, server))
             tcp = _listen(settings.http_host, settings.http_port)
             if started is not None:
                 told = started(running, tcp.getsockname()[1])
                 if inspect.isawaitable(told):
                     await told
             await server.serve([tcp, local])
-        if running.failures:
-            raise StageEnded from running.failures[0]
+            stopping.cancel()
+        if running.stop.failures:
+            raise _cause(running.stop.failures[0])
+
+
+def _cause(failure: BaseException) -> PipeWatcherError:
+    """What the operator is told: the error that knows its hint, else that a stage ended."""
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    return failure if isinstance(failure, PipeWatcherError) else StageEnded()
+
+
+async def _close_doors(running: Historian, server: uvicorn.Server) -> None:
+    await running.stop.wanted.wait()
+    running.intake.stop()
+    server.should_exit = True
 
 
 @contextlib.asynccontextmanager
@@ -313,15 +330,15 @@ def _scheme(url: str) -> str:
     return urlsplit(url).scheme or url
 
 
-async def _run(stack: contextlib.AsyncExitStack, work: Any, failures: list[BaseException]) -> None:
-    """Runs `work` until the stack unwinds; should it end on its own, the process stops."""
+async def _run(stack: contextlib.AsyncExitStack, work: Any, stop: Stop) -> None:
+    """Runs `work` until the stack unwinds; should it end on its own, everything stops."""
     task = asyncio.create_task(work)
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            failures.append(task.exception() or StageEnded())
-            log.critical("a stage ended", exc_info=failures[-1])
-            os.kill(os.getpid(), signal.SIGTERM)
+            stop.failures.append(task.exception() or StageEnded())
+            log.critical("a stage ended", exc_info=stop.failures[-1])
+            stop.wanted.set()
 
     task.add_done_callback(ended)
 
@@ -333,8 +350,10 @@ async def _run(stack: contextlib.AsyncExitStack, work: Any, failures: list[BaseE
     stack.push_async_callback(cancel)
 
 
-async def _drain(writer: Writer, commit_log: CommitLog) -> None:
+async def _drain(writer: Writer, commit_log: CommitLog, stop: Stop) -> None:
     """What cannot be stored now is in the commit log and is stored at the next start."""
+    if stop.failures:
+        return
     try:
         await writer.stored(commit_log.end(), timeout_s=DRAIN_TIMEOUT_S)
     except PipeWatcherError as error:
