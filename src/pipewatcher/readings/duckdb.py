@@ -24,7 +24,6 @@ import pyarrow as pa
 
 from pipewatcher.errors import StoreUnavailable
 from pipewatcher.model import (
-    IMPORT_ORIGIN_PREFIX,
     SECOND,
     Batch,
     Features,
@@ -37,8 +36,9 @@ from pipewatcher.model import (
     StoreStats,
     covers,
 )
+from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql import reads, schema
-from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.fold import fold
 from pipewatcher.readings.duckdb_sql.recluster import Recluster
 
@@ -70,10 +70,7 @@ class DuckDBStore:
         self._folder: threading.Thread | None = None
         self._appender = ThreadPoolExecutor(1, "store-append")
         self._readers = ThreadPoolExecutor(QUERY_THREADS, "store-query")
-        self._names: list[str] = []
-        self._codes: dict[str, int] = {}
-        self._origins: dict[int, str] = {}
-        self._origin_codes: dict[str, int] = {}
+        self._names: Names | None = None
         self._next_seq = 0
         self._appended_rows = 0
         self._folded_rows = 0
@@ -107,17 +104,19 @@ class DuckDBStore:
         await self._on(self._readers, self._fold_all)
 
     async def sensors(self) -> list[str]:
-        return list(self._names)
+        return list(self._known().sensors)
 
     async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
-        return await self._ask(lambda cursor: reads.averages(cursor, self._names, start, end))
+        return await self._ask(lambda cursor: reads.averages(cursor, self._known(), start, end))
 
     async def series(
         self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
     ) -> list[Series]:
-        known = [self._codes[name] for name in equipment_ids if name in self._codes]
+        names = self._known()
+        codes = names.sensor_codes
+        known = [codes[name] for name in equipment_ids if name in codes]
         found = await self._ask(
-            lambda cursor: reads.series(cursor, known, self._names, start, end, bucket)
+            lambda cursor: reads.series(cursor, known, names, start, end, bucket)
         )
         by_name = {series.equipment_id: series for series in found}
         return [
@@ -128,13 +127,12 @@ class DuckDBStore:
     async def readings(
         self, equipment_id: str, start: Micros, end: Micros, limit: int
     ) -> list[StoredReading]:
-        sensor = self._codes.get(equipment_id)
+        names = self._known()
+        sensor = names.sensor_codes.get(equipment_id)
         if sensor is None:
             return []
         return await self._ask(
-            lambda cursor: reads.readings(
-                cursor, sensor, equipment_id, self._origins, start, end, limit
-            )
+            lambda cursor: reads.readings(cursor, sensor, names, start, end, limit)
         )
 
     async def import_counts(self, import_id: int) -> ImportCounts:
@@ -172,7 +170,7 @@ class DuckDBStore:
         return StoreStats(
             readings=total,
             unfolded=self._hot_rows(),
-            sensors=len(self._names),
+            sensors=len(self._known().sensors),
             file_bytes=_size(self._path) + _size(self._wal),
             folds=self._folds,
             fold_seconds=self._fold_seconds,
@@ -200,6 +198,11 @@ class DuckDBStore:
         except duckdb.Error as error:
             log.error("readings store: %s", error)
             raise StoreUnavailable from error
+
+    def _known(self) -> Names:
+        if self._names is None:
+            raise StoreUnavailable
+        return self._names
 
     def _cursor(self) -> Cursor:
         """This thread's cursor on the file as it was last opened."""
@@ -229,12 +232,7 @@ class DuckDBStore:
         self._generation += 1
         cursor = self._cursor()
         schema.create(cursor)
-        self._names = [""] * (one(cursor, "SELECT coalesce(max(sensor) + 1, 0) FROM sensor")[0])
-        for code, name in cursor.execute("SELECT sensor, equipment_id FROM sensor").fetchall():
-            self._names[code] = name
-        self._codes = {name: code for code, name in enumerate(self._names)}
-        self._origins = dict(cursor.execute("SELECT origin, name FROM origin").fetchall())
-        self._origin_codes = {name: code for code, name in self._origins.items()}
+        self._names = Names(cursor)
         self._folded_rows = 0
         self._next_seq, self._appended_rows = one(
             cursor,
@@ -284,26 +282,27 @@ class DuckDBStore:
             return
         with self._commit_lock:
             cursor.execute("BEGIN")
-            names, origins = len(self._names), len(self._origins)
+            names = self._known()
             try:
-                rows = self._insert(cursor, batches)
-                self._insert_names(cursor, names, origins)
+                rows = self._insert(cursor, names, batches)
+                names.write_new(cursor)
                 self._count_blocks(cursor, batches)
                 for partition, offset in position.items():
                     cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
                     cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
                 cursor.execute("COMMIT")
             except BaseException:
-                self._forget_names(names, origins)
+                names.forget()
                 _roll_back(cursor)
                 raise
+            names.written()
         self._next_seq += rows
         self._appended_rows += rows
         if self._hot_rows() >= FOLD_ROWS:
             self._wake.set()
 
-    def _insert(self, cursor: Cursor, batches: Sequence[Batch]) -> int:
-        columns = [self._columns(batch) for batch in batches if len(batch)]
+    def _insert(self, cursor: Cursor, names: Names, batches: Sequence[Batch]) -> int:
+        columns = [_columns(names, batch) for batch in batches if len(batch)]
         if not columns:
             return 0
         sensors, times, values, origins, keeps = (
@@ -319,63 +318,8 @@ class DuckDBStore:
                 "keep_stored": keeps,
             }
         )
-        cursor.register("drained", drained)  # type: ignore[attr-defined]
-        cursor.execute("INSERT INTO hot SELECT * FROM drained")
-        cursor.unregister("drained")  # type: ignore[attr-defined]
+        insert(cursor, "hot", drained)
         return len(sensors)
-
-    def _columns(self, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
-        sensor_of = np.fromiter(
-            (self._sensor(name) for name in batch.equipment_ids),
-            np.int32,
-            len(batch.equipment_ids),
-        )
-        origin_of = np.fromiter(
-            (self._origin(name) for name in batch.origins), np.int32, len(batch.origins)
-        )
-        if batch.origin_codes is None:
-            origins = np.full(len(batch), origin_of[0], np.int32)
-        else:
-            origins = origin_of[batch.origin_codes]
-        keeps = np.full(len(batch), batch.block is not None and batch.block.keep_stored)
-        return sensor_of[batch.codes], batch.event_times, batch.values, origins, keeps
-
-    def _sensor(self, name: str) -> int:
-        code = self._codes.get(name)
-        if code is None:
-            code = self._codes[name] = len(self._names)
-            self._names.append(name)
-        return code
-
-    def _origin(self, name: str) -> int:
-        if name.startswith(IMPORT_ORIGIN_PREFIX):
-            return -int(name.removeprefix(IMPORT_ORIGIN_PREFIX))
-        code = self._origin_codes.get(name)
-        if code is None:
-            code = self._origin_codes[name] = len(self._origins) + 1
-            self._origins[code] = name
-        return code
-
-    def _insert_names(self, cursor: Cursor, names: int, origins: int) -> None:
-        if len(self._names) > names:
-            new = pa.table(
-                {
-                    "sensor": np.arange(names, len(self._names), dtype=np.int32),
-                    "equipment_id": self._names[names:],
-                }
-            )
-            cursor.register("new_sensors", new)  # type: ignore[attr-defined]
-            cursor.execute("INSERT INTO sensor SELECT * FROM new_sensors")
-            cursor.unregister("new_sensors")  # type: ignore[attr-defined]
-        for code in range(origins + 1, len(self._origins) + 1):
-            cursor.execute("INSERT INTO origin VALUES (?, ?)", [code, self._origins[code]])
-
-    def _forget_names(self, names: int, origins: int) -> None:
-        for name in self._names[names:]:
-            del self._codes[name]
-        del self._names[names:]
-        for code in range(origins + 1, len(self._origins) + 1):
-            del self._origin_codes[self._origins.pop(code)]
 
     @staticmethod
     def _count_blocks(cursor: Cursor, batches: Sequence[Batch]) -> None:
@@ -434,6 +378,17 @@ class DuckDBStore:
         if _size(self._wal) >= WAL_BYTES_MAX:
             with self._fold_lock, self._commit_lock:
                 self._cursor().execute("CHECKPOINT")
+
+
+def _columns(names: Names, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
+    sensors = np.array([names.sensor(name) for name in batch.equipment_ids], np.int32)
+    origins = np.array([names.origin(name) for name in batch.origins], np.int32)
+    if batch.origin_codes is None:
+        origin_column = np.full(len(batch), origins[0], np.int32)
+    else:
+        origin_column = origins[batch.origin_codes]
+    keeps = np.full(len(batch), batch.block is not None and batch.block.keep_stored)
+    return sensors[batch.codes], batch.event_times, batch.values, origin_column, keeps
 
 
 def _roll_back(cursor: Cursor) -> None:

@@ -14,7 +14,16 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[tuple[Any, ...]]: ...
 
-    def to_arrow_table(self) -> pa.Table: ...
+    def register(self, view_name: str, python_object: pa.Table) -> object: ...
+
+    def unregister(self, view_name: str) -> object: ...
+
+
+def insert(cursor: Cursor, table: str, rows: pa.Table) -> None:
+    """Appends `rows`, whose columns are those of `table` in their order."""
+    cursor.register("arrived", rows)
+    cursor.execute(f"INSERT INTO {table} SELECT * FROM arrived")
+    cursor.unregister("arrived")
 
 
 def one(cursor: Cursor, query: str, parameters: object = ()) -> tuple[Any, ...]:

@@ -25,6 +25,9 @@ from pipewatcher.readings.duckdb_sql.schema import (
 
 ROWS_MAX = 500_000
 RANGE_GAP_DAYS = 3
+TEMPORARY = (
+    "taken", "unwanted", "incoming", "touched", "predecessor", "renewed", "newest"
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,9 @@ def _fold(cursor: Cursor) -> Folded:
     _update_rollups(cursor)
     _update_latest(cursor)
     cursor.execute("DELETE FROM hot WHERE seq <= ?", [mark])
+    # They would stay in memory until this connection's next fold.
+    for table in TEMPORARY:
+        cursor.execute(f"DROP TABLE IF EXISTS {table}")
     return Folded(rows=rows, more=mark < last)
 
 

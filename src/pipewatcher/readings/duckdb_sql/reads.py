@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipewatcher.model import HOUR, Bucket, Micros, SensorAverage, Series, StoredReading
+from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, HOUR_OF, SUM_SCALE
 
@@ -127,16 +128,14 @@ SELECT event_time, value, origin FROM readings ORDER BY event_time LIMIT $limit
 """
 
 
-def averages(
-    cursor: Cursor, names: Sequence[str], start: Micros, end: Micros
-) -> list[SensorAverage]:
+def averages(cursor: Cursor, names: Names, start: Micros, end: Micros) -> list[SensorAverage]:
     rows = cursor.execute(
         AVERAGES.format(spans=_torn_spans(cursor, start, end)), _window(start, end, None)
     ).fetchall()
     rows = _look_back(cursor, rows, start, end)
     return [
         SensorAverage(
-            equipment_id=names[sensor],
+            equipment_id=names.sensors[sensor],
             count=count,
             mean=mean,
             min=low,
@@ -173,7 +172,7 @@ def _look_back(
 def series(
     cursor: Cursor,
     sensors: Sequence[int],
-    names: Sequence[str],
+    names: Names,
     start: Micros,
     end: Micros,
     bucket: Micros,
@@ -199,14 +198,13 @@ def series(
                 imported=imported,
             )
         )
-    return [Series(equipment_id=names[s], buckets=found) for s, found in buckets.items()]
+    return [Series(equipment_id=names.sensors[s], buckets=found) for s, found in buckets.items()]
 
 
 def readings(
     cursor: Cursor,
     sensor: int,
-    equipment_id: str,
-    origins: dict[int, str],
+    names: Names,
     start: Micros,
     end: Micros,
     limit: int,
@@ -216,10 +214,10 @@ def readings(
     ).fetchall()
     return [
         StoredReading(
-            equipment_id=equipment_id,
+            equipment_id=names.sensors[sensor],
             event_time=event_time,
             value=value,
-            origin=f"import:{-origin}" if origin < 0 else origins[origin],
+            origin=names.origin_name(origin),
         )
         for event_time, value, origin in rows
     ]

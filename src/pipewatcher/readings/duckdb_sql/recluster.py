@@ -66,11 +66,10 @@ class Recluster:
             [DAYS_PER_BLOCK, REST_DAYS, today],
         ).fetchall()
         for block, disordered in cold:
-            start = block * DAYS_PER_BLOCK * DAY - EPOCH_OFFSET
             rows = one(
                 cursor,
-                "SELECT count(*) FROM raw WHERE event_time >= $1 AND event_time < $2",
-                [start, start + DAYS_PER_BLOCK * DAY],
+                "SELECT coalesce(sum(count), 0) FROM rollup WHERE hour >= $1 AND hour < $2",
+                [block * DAYS_PER_BLOCK * 24, (block + 1) * DAYS_PER_BLOCK * 24],
             )[0]
             if disordered >= DISORDER_MIN * rows:
                 sensors = one(cursor, "SELECT coalesce(max(sensor), 0) + 1 FROM sensor")[0]
