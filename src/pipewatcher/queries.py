@@ -5,6 +5,7 @@ Every answer is fresh: it waits for the readings that were acknowledged before t
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
@@ -124,11 +125,8 @@ class Queries:
             await self._fresh()
             figures = {row.equipment_id: row for row in await self._store.averages(start, end)}
         sensors = {sensor.equipment_id: sensor for sensor in await self._registry.sensors()}
-        rows = [
-            _row(name, sensors.get(name), figures.get(name), end)
-            for name in sorted(figures.keys() | sensors.keys())
-            if _matches(name, sensors.get(name), search.casefold())
-        ]
+        # 20,000 sensors are a tenth of a second of Python: not on the event loop.
+        rows = await asyncio.to_thread(_joined, figures, sensors, end, search.casefold())
         rows = _sorted(rows, sort, descending)
         return Averages(
             window=window, start=start, end=end, total=len(rows), items=rows[offset:][:limit]
@@ -190,6 +188,16 @@ def state_of(sensor: Sensor | None, figure: SensorAverage | None, now: Micros) -
     if age > max(SILENT_MIN, SILENT_STEPS * step):
         return "silent"
     return "late" if age > max(MINUTE, LATE_STEPS * step) else "ok"
+
+
+def _joined(
+    figures: dict[str, SensorAverage], sensors: dict[str, Sensor], end: Micros, search: str
+) -> list[AverageRow]:
+    return [
+        _row(name, sensors.get(name), figures.get(name), end)
+        for name in sorted(figures.keys() | sensors.keys())
+        if _matches(name, sensors.get(name), search)
+    ]
 
 
 def _row(name: str, sensor: Sensor | None, figure: SensorAverage | None, end: Micros) -> AverageRow:

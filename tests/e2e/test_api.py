@@ -8,6 +8,7 @@ import io
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -258,6 +259,33 @@ async def test_an_upload_that_is_not_one_is_refused(api: httpx.AsyncClient) -> N
     assert answer.status_code == 422
     answer = await api.post("/api/v1/imports?dry_run=true", content=b"x", headers=headers)
     assert answer.status_code == 422
+
+
+async def test_every_answer_carries_the_security_headers_and_large_ones_are_compressed(
+    api: httpx.AsyncClient,
+) -> None:
+    for path in ("/api/v1/averages", "/api/v1/nothing", "/", "/healthz", "/openapi.json"):
+        headers = (await api.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert headers["x-frame-options"] == "DENY", path
+    answer = await api.get("/api/v1/averages")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["cache-control"] == "no-store"
+    plain = await api.get("/api/v1/averages", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    names = [[item["equipmentId"] for item in one.json()["items"]] for one in (answer, plain)]
+    assert names[0] == names[1]
+
+
+async def test_wrong_tokens_are_slowed_down_and_right_ones_never_counted(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        async with httpx.AsyncClient(base_url=server.url) as browser:
+
+            async def sign_in(token: str) -> int:
+                return (await browser.post("/api/v1/session", json={"token": token})).status_code
+
+            assert [await sign_in(TOKEN) for _ in range(12)] == [204] * 12
+            assert [await sign_in("wrong") for _ in range(12)] == [401] * 10 + [429] * 2
 
 
 async def test_metrics_and_status_tell_the_stages(api: httpx.AsyncClient) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipewatcher import __version__
 from pipewatcher.api import averages, imports, sensors, series, session, status
+from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
+from pipewatcher.api.auth import SignInLimit
 from pipewatcher.api.page import page_router
 from pipewatcher.api.services import Services
 from pipewatcher.errors import (
@@ -67,6 +70,7 @@ def create_app(services: Services) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     app.state.services = services
+    app.state.sign_in_limit = SignInLimit()
     # The endpoint answers the wrong method itself, but GET belongs to the readings' query.
     app.router.routes.append(
         Route(INGEST_PATH, services.ingest, methods=["POST"], include_in_schema=False)
@@ -78,8 +82,8 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
-    app.add_middleware(GZipMiddleware, minimum_size=1_024, compresslevel=4)
-    app.middleware("http")(_security_headers)
+    app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=GZIP_LEVEL)
+    app.add_middleware(SecurityHeaders)
     app.openapi = lambda: openapi(app, services)  # type: ignore[method-assign]
     return app
 
@@ -146,12 +150,20 @@ async def _unexpected(request: Request, error: Exception) -> Response:
     return _answer(PipeWatcherError())
 
 
-async def _security_headers(
-    request: Request, call_next: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    response = await call_next(request)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.url.path.startswith("/api/"):
-        response.headers.setdefault("cache-control", "no-store")
-    return response
+class SecurityHeaders:
+    """Adds them to every answer that has none of its own; costs no task and holds nothing back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

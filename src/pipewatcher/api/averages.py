@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pipewatcher.api.answers import (
     Camel,
     answers,
+    compressed,
     csv_answer,
     instant_of,
     json_answer,
@@ -82,8 +83,8 @@ async def averages(
         limit=limit,
         offset=offset,
     )
-    as_csv = wants_csv(request)
-    return await asyncio.to_thread(_as_csv if as_csv else _as_json, found)
+    encode = _as_csv if wants_csv(request) else _as_json
+    return await asyncio.to_thread(lambda: compressed(request, encode(found)))
 
 
 def _as_json(found: Averages) -> Response:
@@ -99,13 +100,9 @@ def _as_json(found: Averages) -> Response:
 
 
 def _as_csv(found: Averages) -> Response:
-    names = [field.encode_name for field in _fields()]
-    rows = ([getattr(_item(row), f.name) for f in _fields()] for row in found.items)
+    names = [field.encode_name for field in msgspec.structs.fields(AverageItem)]
+    rows = (msgspec.structs.astuple(_item(row)) for row in found.items)
     return csv_answer(f"averages-{found.window}", names, rows)
-
-
-def _fields() -> tuple[msgspec.structs.FieldInfo, ...]:
-    return msgspec.structs.fields(AverageItem)
 
 
 def _item(row: AverageRow) -> AverageItem:

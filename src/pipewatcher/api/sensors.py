@@ -73,7 +73,8 @@ async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Resp
 async def change(
     request: Request, _: Reader, equipment_id: EquipmentId, body: SensorChanges
 ) -> Response:
-    """Sets the members that are sent; null clears one."""
+    """Sets the members that are sent; null clears one. A sensor is registered within about a second
+    after its first reading is acknowledged; until then it is not found."""
     registry = services_of(request).registry
     changes = body.model_dump(exclude_unset=True)
     standing = await registry.sensor(equipment_id)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pipewatcher.api.answers import (
     Camel,
     answers,
+    compressed,
     csv_answer,
     instant_of,
     json_answer,
@@ -103,7 +104,7 @@ async def series(
             )
         )
 
-    return await asyncio.to_thread(encode)
+    return await asyncio.to_thread(lambda: compressed(request, encode()))
 
 
 @router.get("/readings", responses=answers(ReadingsPage, also_csv=True))

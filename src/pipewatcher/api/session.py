@@ -11,7 +11,6 @@ from pipewatcher.errors import Unauthorized
 from pipewatcher.model import SECOND
 
 router = APIRouter(prefix="/api/v1/session", tags=["session"])
-limit = SignInLimit()
 
 
 class SignIn(BaseModel):
@@ -30,6 +29,7 @@ class WhoAmI(Camel):
 async def sign_in(request: Request, body: SignIn) -> Response:
     """Answers a session cookie for a valid token."""
     address = request.client.host if request.client else "local"
+    limit: SignInLimit = request.app.state.sign_in_limit
     limit.check(address)
     found = await services_of(request).sessions.sign_in(body.token)
     if found is None:

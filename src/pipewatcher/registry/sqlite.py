@@ -68,8 +68,8 @@ class SQLiteRegistry:
         return await self._run(add)
 
     async def sensors(self) -> list[Sensor]:
-        rows = await self._rows(f"SELECT {_SENSOR_COLUMNS} FROM sensor ORDER BY equipment_id")
-        return [_sensor(row) for row in rows]
+        query = f"SELECT {_SENSOR_COLUMNS} FROM sensor ORDER BY equipment_id"
+        return await self._run(lambda connection: [_sensor(r) for r in connection.execute(query)])
 
     async def sensor(self, equipment_id: str) -> Sensor:
         query = f"SELECT {_SENSOR_COLUMNS} FROM sensor WHERE equipment_id = ?"

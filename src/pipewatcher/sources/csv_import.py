@@ -240,7 +240,6 @@ class ImportService:
             job.state = "cancelled" if running.cancelled else "interrupted"
             await self._registry.save_import(job)
             raise
-        self._running = None
 
     async def _outcome(self, running: Progress) -> tuple[ImportState, str | None]:
         job = running.job
@@ -347,12 +346,15 @@ class ImportService:
             elif job.accepted != counts.accepted:
                 log.error("import %d: %d rows read, but %d stored",
                           job.id, job.accepted, counts.accepted)  # fmt: skip
-        job.error = error
-        job.finished_at = int(time.time() * SECOND)
-        if state == "done":
-            job.bytes_done = job.bytes_total
-        job.state = state
-        await self._registry.save_import(job)
+        # Whoever wants to cancel or resume it finds it running, or ended and saved.
+        async with self._changing:
+            job.error = error
+            job.finished_at = int(time.time() * SECOND)
+            if state == "done":
+                job.bytes_done = job.bytes_total
+            job.state = state
+            await self._registry.save_import(job)
+            self._running = None
 
     def _admit(self) -> None:
         if (refusal := self._refusal()) is not None:
