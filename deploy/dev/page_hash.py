@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-MADE_FOLDERS = {"node_modules", ".next", "out", "coverage", "test-results"}
+MADE_FOLDERS = {"node_modules", ".next", "out", "docs-assets", "coverage", "test-results"}
 MADE_FILES = {"next-env.d.ts", ".DS_Store"}
 
 

@@ -18,7 +18,10 @@ import pytest
 TOP = Path(__file__).parents[2]
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 NO_NETWORK = dict.fromkeys(PROXIES, "http://127.0.0.1:9")
-MADE = (".git", ".venv", ".build", "node_modules", ".next", "out", "pipewatcher-data", ".*_cache")
+MADE = (
+    *(".git", ".venv", ".build", ".*_cache", "pipewatcher-data"),
+    *("node_modules", ".next", "out", "next-env.d.ts", "docs-assets", "page"),
+)
 
 
 def free_port() -> int:
@@ -30,7 +33,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """The sources as they are now, and nothing that was made from them but the page."""
+    """The sources as they are now, and nothing that was made from them."""
     folder = tmp_path / "a fresh clone"
     shutil.copytree(TOP, folder, ignore=shutil.ignore_patterns(*MADE))
     return folder
@@ -81,7 +84,9 @@ def test_a_fresh_clone_starts_by_itself_and_later_without_a_network_or_the_same_
     clone: Path, tmp_path: Path
 ) -> None:
     with started(clone, clone) as lines:
-        assert any("Making .venv" in line for line in lines)
+        made = {line.removesuffix(" …") for line in lines if line.endswith("…")}
+        assert {"Installing the page's packages", "Building the page"} < made
+        assert any(line.startswith("Making .venv") for line in made)
     assert (clone / "pipewatcher-data").is_dir()
 
     moved = clone.rename(tmp_path / "moved")
