@@ -116,12 +116,18 @@ def test_a_sensor_shows_its_chart_and_is_renamed(page: Page) -> None:
     panel = page.get_by_label("EQ-10002", exact=True)
     expect(panel.locator("canvas")).to_be_visible()
     expect(panel).to_contain_text("readings drawn as")
+    height = panel.evaluate("panel => panel.offsetHeight")
     panel.get_by_role("button", name="Edit").click()
     panel.get_by_label("Name").fill("C-2301A discharge pressure")
     panel.get_by_label("Unit").fill("bar")
     panel.get_by_role("button", name="Save").click()
     expect(page.locator(".line").nth(2)).to_contain_text("C-2301A discharge pressure")
     assert "id=EQ-10002" in page.url
+    page.wait_for_function(
+        "([label, height]) => Math.abs(document.querySelector(`[aria-label='${label}']`)"
+        ".offsetHeight - height) < 30",
+        arg=["EQ-10002", height],
+    )
     picture(page, "sensor")
     page.get_by_label("Theme: As the system").click()
     page.get_by_label("Theme: Light").click()

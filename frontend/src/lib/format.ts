@@ -18,6 +18,13 @@ export function count(value: number | null, language: string): string {
   return value === null ? MISSING : new Intl.NumberFormat(language).format(value);
 }
 
+/** A tick of an axis: as many decimals as it has, none for show. */
+export function tick(value: number, language: string): string {
+  return new Intl.NumberFormat(language, { maximumSignificantDigits: 6 })
+    .format(value)
+    .replace("-", "−");
+}
+
 export function percent(share: number, language: string): string {
   return new Intl.NumberFormat(language, { style: "percent" }).format(share);
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { AverageItem, Bucket } from "@/api/types";
 
-import { age, bytes, number } from "./format";
+import { age, bytes, number, tick } from "./format";
 import { linePoints, matching, sorted, unitsOf } from "./shape";
 
 const item = (
@@ -72,6 +72,10 @@ describe("formats", () => {
     expect(number(-1016.8, "pt-BR")).toBe("−1.016,80");
     expect(number(null, "en")).toBe("–");
     expect(number(1.7e308, "en")).toBe("1.700e+308");
+  });
+
+  it("give the ticks of an axis no decimals for show", () => {
+    expect([-1000, 0.25].map((value) => tick(value, "pt-BR"))).toEqual(["−1.000", "0,25"]);
   });
 
   it("tell ages in the largest unit that fits", () => {

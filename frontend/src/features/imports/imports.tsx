@@ -78,9 +78,10 @@ function Upload({ onDone }: { onDone: () => void }) {
       }}
     >
       <div className="row">
-        <label>
+        <label className="button primary file">
           {texts.dropFile}
           <input
+            className="visually-hidden"
             type="file"
             accept=".csv,.gz,.txt"
             disabled={share !== null}

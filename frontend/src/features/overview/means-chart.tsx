@@ -6,10 +6,10 @@ import type { AverageItem } from "@/api/types";
 import { Chart, token, tooltipBox, tooltipLines } from "@/components/chart";
 import { useTheme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
-import { number } from "@/lib/format";
+import { number, tick } from "@/lib/format";
 import { unitsOf } from "@/lib/shape";
 
-const SHOWN_AT_FIRST = 60;
+const BAR_PX = 14;
 
 /** A bar from the lowest to the highest reading of each sensor, with a tick at its mean. */
 export function MeansChart({
@@ -28,7 +28,8 @@ export function MeansChart({
     () => items.filter((item) => item.mean !== null && (item.unit ?? "") === unit),
     [items, unit],
   );
-  const end = Math.min(100, (100 * SHOWN_AT_FIRST) / Math.max(withMean.length, 1));
+  const shownAtFirst = innerWidth / BAR_PX / 2;
+  const end = Math.min(100, (100 * shownAtFirst) / Math.max(withMean.length, 1));
   const option = useMemo(() => {
     const quiet = { color: token("--t3") };
     return {
@@ -74,7 +75,7 @@ export function MeansChart({
       yAxis: {
         type: "value" as const,
         scale: true,
-        axisLabel: quiet,
+        axisLabel: { ...quiet, formatter: (value: number) => tick(value, language) },
         splitLine: { lineStyle: { color: token("--line") } },
       },
       series: [
@@ -99,7 +100,7 @@ export function MeansChart({
         {
           type: "scatter" as const,
           symbol: "rect",
-          symbolSize: [12, 3],
+          symbolSize: [10, 2.5],
           itemStyle: { color: token("--t1") },
           data: withMean.map((item) => item.mean),
         },
@@ -115,7 +116,7 @@ export function MeansChart({
     [withMean, onSelect],
   );
   return (
-    <section className="panel">
+    <section className="panel chart-panel">
       <div className="row">
         <h2>{texts.meansChart}</h2>
         {units.length > 1 && (
@@ -135,13 +136,17 @@ export function MeansChart({
           </select>
         )}
       </div>
-      <Chart
-        label={texts.meansChart}
-        option={option}
-        zoomEnd={end}
-        zoomKey={`${unit} ${withMean.length}`}
-        onPick={pick}
-      />
+      {withMean.length === 0 ? (
+        <p className="quiet">{texts.noReadings}</p>
+      ) : (
+        <Chart
+          label={texts.meansChart}
+          option={option}
+          zoomEnd={end}
+          zoomKey={`${unit} ${withMean.length}`}
+          onPick={pick}
+        />
+      )}
     </section>
   );
 }

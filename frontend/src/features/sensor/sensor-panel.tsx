@@ -9,7 +9,7 @@ import { Chart, token, tooltipBox, tooltipLines } from "@/components/chart";
 import { useTheme } from "@/components/theme";
 import type { Texts } from "@/i18n/en";
 import { fill, useSpeech } from "@/i18n/language";
-import { count, moment, number } from "@/lib/format";
+import { count, moment, number, tick } from "@/lib/format";
 import { linePoints } from "@/lib/shape";
 
 const HOURS: Record<string, number> = { "24h": 24, "48h": 48, "7d": 168, "30d": 720 };
@@ -83,12 +83,15 @@ export function SensorPanel({ id, window, onClose }: Props) {
         min: series.data?.start,
         max: series.data?.end,
         axisLine: { lineStyle: { color: token("--line2") } },
-        axisLabel: { color: token("--t3") },
+        axisLabel: { color: token("--t3"), hideOverlap: true },
       },
       yAxis: {
         type: "value" as const,
         scale: true,
-        axisLabel: { color: token("--t3") },
+        axisLabel: {
+          color: token("--t3"),
+          formatter: (value: number) => tick(value, language),
+        },
         splitLine: { lineStyle: { color: token("--line") } },
       },
       series: [
