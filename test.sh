@@ -3,7 +3,7 @@
 #
 #   ./test.sh             everything that is possible here
 #   ./test.sh --all       everything; what is missing is a failure (as in CI)
-#   ./test.sh --fast      under a minute: no slow and no browser tests, no front end
+#   ./test.sh --fast      under a minute: no slow, browser and server tests, no front end
 #   ./test.sh --only STEP one step: lint, format, types, imports, page or tests (may be repeated)
 #
 # All other arguments go to pytest: ./test.sh --only tests tests/unit -k averages
@@ -87,15 +87,24 @@ check_page() {
     return $status
 }
 
+# `name: why` of each real server that the tests cannot start here.
+missing_servers() { PYTHONPATH=src:tests "$python" -m servers; }
+
 run_tests() {
-    local markers=""
+    local markers="" line
     if [ $mode = fast ]; then
-        markers="not slow and not browser"
-    elif PIPEWATCHER_TEST_CHROMIUM=$(find_chromium); then
-        export PIPEWATCHER_TEST_CHROMIUM
-        prepare_node && prepare_page || say "The page could not be built."
+        markers="not slow and not browser and not kafka and not influxdb and not mongodb"
+        markers+=" and not mosquitto"
     else
-        markers="not browser"
+        if PIPEWATCHER_TEST_CHROMIUM=$(find_chromium); then
+            export PIPEWATCHER_TEST_CHROMIUM
+            prepare_node && prepare_page || say "The page could not be built."
+        else
+            markers="not browser"
+        fi
+        while IFS=: read -r line _; do
+            markers+="${markers:+ and }not $line"
+        done < <(missing_servers)
     fi
     "$python" -m pytest ${markers:+-m "$markers"} ${pytest_arguments[@]+"${pytest_arguments[@]}"}
 }
@@ -118,9 +127,12 @@ fi
 
 if wanted tests; then
     if [ $mode = fast ]; then
-        leave_out "slow and browser tests" "--fast"
-    elif ! find_chromium >/dev/null; then
-        leave_out "browser tests" "there is no Chromium"
+        leave_out "slow, browser and server tests" "--fast"
+    else
+        find_chromium >/dev/null || leave_out "browser tests" "there is no Chromium"
+        while IFS=: read -r name why; do
+            leave_out "$name tests" "${why# }"
+        done < <(missing_servers)
     fi
     step tests run_tests
 fi

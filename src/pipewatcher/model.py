@@ -69,6 +69,16 @@ class StoredReading(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
+class RefusedReading(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted reading that the store's engine will never take: it becomes a dead letter."""
+
+    equipment_id: str
+    event_time: Micros
+    value: float
+    origin: str
+    reason: str
+
+
 class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     """One sensor over `[start, end)`; `mean`, `min`, `max` are None when `count` is 0.
 
@@ -174,6 +184,15 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     cadence_seconds: float | None = None
 
 
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened and that a person may want to know. `id` grows with each."""
+
+    id: int
+    kind: Literal["new_sensor"]
+    equipment_id: str | None
+    created_at: Micros
+
+
 ImportState: TypeAlias = Literal[
     "queued", "running", "done", "failed", "cancelled", "interrupted", "undone"
 ]
@@ -240,6 +259,8 @@ class Features:
 
     import_outcomes: bool = False
     """Splits an import's rows into new, identical, corrected and repeated."""
+    import_blocks: bool = False
+    """A commit log that delivers an import's block as it was appended."""
     stores_position: bool = False
     """Keeps the commit-log position in the same transaction as the readings."""
     split_roles: bool = False

@@ -13,7 +13,9 @@ from pipewatcher.model import (
     ImportCounts,
     ImportJob,
     Micros,
+    Notification,
     Position,
+    RefusedReading,
     Sensor,
     SensorAverage,
     Series,
@@ -68,8 +70,9 @@ class CommitLog(Protocol):
         """Takes a batch of at least one reading, whole or not at all.
 
         The future ends with a position at or past the batch when it is durable: synced to disk,
-        or acknowledged by all in-sync replicas. It fails with `DiskFull` or
-        `CommitLogUnavailable` when it is not; then nothing of the batch will be delivered.
+        or acknowledged by all in-sync replicas. It fails with `DiskFull`: then nothing of the
+        batch will be delivered; or with `CommitLogUnavailable`: then parts of it may be, and the
+        sender should send it again.
         Appends become durable in the order of the calls. Cancelling the future cancels the
         wait, not the write. Call it from the event loop's thread only.
         """
@@ -83,6 +86,20 @@ class CommitLog(Protocol):
 
     def end(self) -> Position:
         """Past everything whose append has ended well so far."""
+        ...
+
+    async def tail(self) -> Position:
+        """Past everything that any process was told is durable before this was called.
+
+        Raises `CommitLogUnavailable`.
+        """
+        ...
+
+    async def acked(self, group: str) -> Position:
+        """Up to where the readers of the group, in any process, have acked.
+
+        Partitions of which nothing was acked are left out. Raises `CommitLogUnavailable`.
+        """
         ...
 
     def backlog(self) -> Backlog:
@@ -117,8 +134,10 @@ class ReadingsStore(Protocol):
         """The position given with the last `append` that was stored; `{}` at first."""
         ...
 
-    async def append(self, batches: Sequence[Batch], position: Position) -> None:
-        """Durable and visible to every query when it returns, all or nothing.
+    async def append(
+        self, batches: Sequence[Batch], position: Position
+    ) -> Sequence[RefusedReading]:
+        """Durable and visible to every query when it returns, but for the refused ones.
 
         Appending the same batches again changes no answer. Raises `StoreUnavailable`; the
         caller tries again after `open`.
@@ -165,7 +184,11 @@ class Registry(Protocol):
     async def close(self) -> None: ...
 
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
-        """Adds the unknown ones and returns them; each id is returned once, ever."""
+        """Adds the unknown ones, each with a notification `new_sensor`, and returns them.
+
+        Each id is returned once and notified once, ever, also when several processes register
+        it at the same time or one of them is killed and the call comes again.
+        """
         ...
 
     async def sensors(self) -> list[Sensor]:
@@ -180,6 +203,10 @@ class Registry(Protocol):
         self, equipment_id: str, changes: Mapping[str, str | float | None]
     ) -> Sensor:
         """Sets the named fields of `Sensor` and returns the result. Raises `NotFound`."""
+        ...
+
+    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
+        """Newest first."""
         ...
 
     async def add_token(

@@ -49,6 +49,15 @@ class RegistrySuite:
         found = await asyncio.gather(*(registry.register(names, n) for n in range(4)))
         assert sorted(name for some in found for name in some) == sorted(names)
 
+    async def test_each_sensor_is_notified_once_ever(self, registry: Registry) -> None:
+        await registry.register(["B", "a"], 5)
+        await asyncio.gather(*(registry.register(["a", "C", "B"], 6) for _ in range(3)))
+        newest = await registry.notifications(2)
+        older = await registry.notifications(10, before_id=newest[-1].id)
+        assert [n.equipment_id for n in newest + older] == ["C", "a", "B"]
+        assert {n.kind for n in newest} == {"new_sensor"}
+        assert [n.created_at for n in newest + older] == [6, 5, 5]
+
     async def test_twenty_thousand_sensors_are_registered_in_one_call(
         self, registry: Registry
     ) -> None:

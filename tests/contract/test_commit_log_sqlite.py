@@ -13,7 +13,7 @@ from pipewatcher.model import Features
 
 
 class TestSQLiteCommitLog(CommitLogSuite):
-    features = Features()
+    features = Features(import_blocks=True)
 
     async def open_log(self, folder: Path) -> SQLiteCommitLog:
         log = SQLiteCommitLog(folder / "commit-log.sqlite")

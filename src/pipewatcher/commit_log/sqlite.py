@@ -99,7 +99,7 @@ class SQLiteCommitLog:
 
     @property
     def features(self) -> Features:
-        return Features()
+        return Features(import_blocks=True)
 
     async def open(self) -> None:
         """Raises `DataFolderTooNew`, `CommitLogDamaged`, `CommitLogUnavailable` or `DiskFull`."""
@@ -140,6 +140,12 @@ class SQLiteCommitLog:
 
     def end(self) -> Position:
         return {PARTITION: self._undelivered.end}
+
+    async def tail(self) -> Position:
+        return self.end()
+
+    async def acked(self, group: str) -> Position:
+        return {PARTITION: self._undelivered.first}
 
     def backlog(self) -> Backlog:
         return self._undelivered.backlog(time.time())

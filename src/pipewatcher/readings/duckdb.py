@@ -30,6 +30,7 @@ from pipewatcher.model import (
     ImportCounts,
     Micros,
     Position,
+    RefusedReading,
     SensorAverage,
     Series,
     StoredReading,
@@ -97,8 +98,11 @@ class DuckDBStore:
     async def position(self) -> Position:
         return await self._on(self._appender, self._position)
 
-    async def append(self, batches: Sequence[Batch], position: Position) -> None:
+    async def append(
+        self, batches: Sequence[Batch], position: Position
+    ) -> Sequence[RefusedReading]:
         await self._on(self._appender, lambda: self._append(batches, position))
+        return ()
 
     async def settle(self) -> None:
         await self._on(self._readers, self._fold_all)

@@ -12,12 +12,12 @@ from typing import TypeVar
 import msgspec
 
 from pipewatcher.errors import Conflict, DataFolderTooNew, DiskFull, NotFound, StoreUnavailable
-from pipewatcher.model import ImportJob, Micros, Sensor, Session, Token
+from pipewatcher.model import ImportJob, Micros, Notification, Sensor, Session, Token
 
 T = TypeVar("T")
 
-FORMAT_VERSION = 1
-_SCHEMA = """
+_STEPS = [
+    """
 CREATE TABLE sensor (
     equipment_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
     name TEXT, kind TEXT, unit TEXT, location TEXT, equipment TEXT, source TEXT,
@@ -29,7 +29,14 @@ CREATE TABLE session (
     secret_sha256 BLOB PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
     created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE import (id INTEGER PRIMARY KEY AUTOINCREMENT, job BLOB NOT NULL) STRICT;
-"""
+""",
+    """
+CREATE TABLE notification (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, equipment_id TEXT,
+    created_at INTEGER NOT NULL) STRICT;
+""",
+]
+"""Step n makes format n + 1 of format n; a step that was ever released does not change."""
 _SENSOR_FIELDS = Sensor.__struct_fields__
 _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
@@ -59,13 +66,32 @@ class SQLiteRegistry:
             insert = (
                 "INSERT INTO sensor (equipment_id, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
             )
-            return [
+            new = [
                 name
                 for name in equipment_ids
                 if connection.execute(insert, (name, seen_at)).rowcount
             ]
+            connection.executemany(
+                "INSERT INTO notification (kind, equipment_id, created_at) "
+                "VALUES ('new_sensor', ?, ?)",
+                [(name, seen_at) for name in new],
+            )
+            return new
 
         return await self._run(add)
+
+    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
+        rows = await self._rows(
+            "SELECT id, kind, equipment_id, created_at FROM notification "
+            "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
+            (before_id, limit),
+        )
+        return [
+            msgspec.convert(
+                dict(zip(Notification.__struct_fields__, row, strict=True)), Notification
+            )
+            for row in rows
+        ]
 
     async def sensors(self) -> list[Sensor]:
         query = f"SELECT {_SENSOR_COLUMNS} FROM sensor ORDER BY equipment_id"
@@ -203,11 +229,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > FORMAT_VERSION:
+    if version > len(_STEPS):
         connection.close()
         raise DataFolderTooNew
-    if version == 0:
-        connection.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {FORMAT_VERSION};COMMIT;")
+    for made, step in enumerate(_STEPS[version:], version + 1):
+        connection.executescript(f"BEGIN;{step}PRAGMA user_version = {made};COMMIT;")
     return connection
 
 
