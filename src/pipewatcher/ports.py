@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -106,7 +106,7 @@ class CommitLog(Protocol):
         """Never blocks; cheap enough to ask for every request."""
         ...
 
-    def deliveries(self, group: str, start: Position) -> AsyncIterator[Delivery]:
+    def deliveries(self, group: str, start: Position) -> AsyncGenerator[Delivery, None]:
         """Every durable entry from `start` on, for ever, each to one reader of the group.
 
         Deliveries not acked before a restart come again; order is kept per sensor.

@@ -52,7 +52,7 @@ class ServerProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Self:
+    def start(self, *, wait: bool = True) -> Self:
         assert self._process is None
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "output.log").open("ab") as output:
@@ -64,6 +64,11 @@ class ServerProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        return self.wait() if wait else self
+
+    def wait(self) -> Self:
+        """Returns once it is ready."""
+        assert self._process is not None
         until = time.monotonic() + START_TIMEOUT_S
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > until:

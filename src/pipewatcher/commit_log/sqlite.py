@@ -17,7 +17,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -150,7 +150,7 @@ class SQLiteCommitLog:
     def backlog(self) -> Backlog:
         return self._undelivered.backlog(time.time())
 
-    async def deliveries(self, group: str, start: Position) -> AsyncIterator[Delivery]:
+    async def deliveries(self, group: str, start: Position) -> AsyncGenerator[Delivery, None]:
         """For one group: what it has stored is deleted. A later call takes the earlier one's
         place. Ends when the commit log is closed; raises `CommitLogDamaged` rather than skip.
         """

@@ -1,0 +1,245 @@
+"""One reader of a consumer group: batches of the partitions that it is given, acked by offset.
+
+Reading goes one delivery ahead of the store. When partitions are taken away, the reader's thread
+waits inside the rebalance until what it has handed over is stored and acked; only then may another
+reader begin. What was not acked by then is delivered again to its new owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from pipewatcher.commit_log.kafka_records import decode, origin_of
+from pipewatcher.commit_log.kafka_url import KafkaTarget
+from pipewatcher.errors import CommitLogUnavailable
+from pipewatcher.model import Batch, Position
+
+log = logging.getLogger(__name__)
+
+DELIVERY_READINGS_MAX = 10_000
+CONSUME_TIMEOUT_S = 0.05
+REVOKE_TIMEOUT_S = 30.0
+"""Longer than a store may take to store a delivery or to say that it cannot."""
+DEAD_LETTER_TIMEOUT_S = 10.0
+
+_OPTIONS = {
+    "enable.auto.commit": False,
+    "auto.offset.reset": "earliest",
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 2_000,
+    "max.poll.interval.ms": 120_000,
+    "queued.max.messages.kbytes": 32 * 1024,
+    "fetch.wait.max.ms": 50,
+    "reconnect.backoff.max.ms": 1_000,
+    "log_level": 3,
+}
+
+
+class KafkaReader:
+    def __init__(
+        self, target: KafkaTarget, group: str, start: Position, *, keep_poison: bool
+    ) -> None:
+        """`keep_poison`: this group puts records that are no readings into the dead-letter
+        topic; the others pass over them."""
+        self._target = target
+        self._group = target.group(group)
+        self._start = dict(start)
+        self._position = dict(start)
+        self._epochs: dict[int, int] = {}
+        """Grows when a partition is taken away: an ack from before it says nothing any more."""
+        self._handed_over = 0
+        self._moved = threading.Condition()
+        self._closed = False
+        self._keep_poison = keep_poison
+        self._dead_letters: Producer | None = None
+
+    async def deliveries(self) -> AsyncGenerator[KafkaDelivery, None]:
+        """For ever. Raises `CommitLogUnavailable` when the consumer cannot go on."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "kafka-reader")
+        self._consumer = Consumer(
+            {**self._target.client, **_OPTIONS, "group.id": self._group, "error_cb": _complain}
+        )
+        self._consumer.subscribe(
+            [self._target.topic],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+        coming = loop.run_in_executor(thread, self._next)
+        try:
+            while True:
+                delivery = await asyncio.shield(coming)
+                if delivery is not None:
+                    with self._moved:
+                        self._handed_over += 1
+                coming = loop.run_in_executor(thread, self._next)
+                if delivery is not None:
+                    yield delivery
+        finally:
+            with self._moved:
+                self._closed = True
+                self._moved.notify_all()
+            closing = loop.run_in_executor(thread, self._close)
+            await asyncio.gather(coming, closing, return_exceptions=True)
+            thread.shutdown(wait=False)
+
+    async def acknowledge(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
+        try:
+            await asyncio.to_thread(self._commit, offsets, epochs)
+        finally:
+            with self._moved:
+                self._handed_over -= 1
+                self._moved.notify_all()
+
+    def _commit(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
+        topic = self._target.topic
+        still_ours = [
+            TopicPartition(topic, partition, offset)
+            for partition, offset in offsets.items()
+            if self._epochs.get(partition, 0) == epochs.get(partition, 0)
+        ]
+        if not still_ours or self._closed:
+            return
+        try:
+            self._consumer.commit(offsets=still_ours, asynchronous=False)
+        except (KafkaException, RuntimeError) as error:
+            # They come again, to us or to another reader, and change nothing.
+            log.warning("offsets of %s are not committed: %s", self._group, error)
+
+    # On the reader's thread
+
+    def _next(self) -> KafkaDelivery | None:
+        """What has arrived, or None when nothing did for a while."""
+        messages: list[Message] = []
+        for message in self._consumer.consume(DELIVERY_READINGS_MAX, CONSUME_TIMEOUT_S):
+            error = message.error()
+            if error is None:
+                messages.append(message)
+            else:
+                _raise_if_final(error)
+        if not messages:
+            return None
+        # A rebalance inside of `consume` may have taken away what it still returned.
+        ours = {part.partition for part in self._consumer.assignment()}
+        messages = [message for message in messages if message.partition() in ours]
+        offsets: dict[int, int] = {}
+        for message in messages:
+            offsets[_int(message.partition())] = _int(message.offset()) + 1
+        batches, poison = decode(
+            [message.value() for message in messages],
+            [origin_of(message.headers()) for message in messages],  # type: ignore[arg-type]
+        )
+        if poison and self._keep_poison:
+            self._bury([(messages[one.index], one.reason) for one in poison])
+        self._position.update(offsets)
+        epochs = {partition: self._epochs.get(partition, 0) for partition in offsets}
+        return KafkaDelivery(batches, dict(self._position), self, offsets, epochs)
+
+    def _bury(self, poison: Sequence[tuple[Message, str]]) -> None:
+        """Durable in the dead-letter topic when it returns."""
+        if self._dead_letters is None:
+            self._dead_letters = Producer(
+                {**self._target.client, "acks": "all", "enable.idempotence": True, "log_level": 3}
+            )
+        failures: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _: Message) -> None:
+            if error is not None:
+                failures.append(error)
+
+        for message, reason in poison:
+            where = f"{message.topic()}/{message.partition()}/{message.offset()}"
+            log.warning("dead letter: record %s %s", where, reason)
+            self._dead_letters.produce(
+                self._target.dead_letters,
+                message.value(),
+                message.key(),
+                headers=[
+                    *(message.headers() or []),
+                    ("reason", reason.encode()),
+                    ("record", where.encode()),
+                ],
+                on_delivery=delivered,
+            )
+        if self._dead_letters.flush(DEAD_LETTER_TIMEOUT_S) or failures:
+            raise CommitLogUnavailable("The dead-letter topic takes no records.")
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.info("%s reads partitions %s", self._group, sorted(p.partition for p in partitions))
+        for part in partitions:
+            if part.partition in self._start:
+                part.offset = self._start.pop(part.partition)
+        consumer.incremental_assign(partitions)
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._moved:
+            drained = self._moved.wait_for(
+                lambda: self._closed or not self._handed_over, REVOKE_TIMEOUT_S
+            )
+        if not drained:
+            log.warning("%s gives up partitions before all of it was stored", self._group)
+        self._lost(consumer, partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for part in partitions:
+            self._epochs[part.partition] = self._epochs.get(part.partition, 0) + 1
+            self._position.pop(part.partition, None)
+        log.info("%s gave up partitions %s", self._group, sorted(p.partition for p in partitions))
+        consumer.incremental_unassign(partitions)
+
+    def _close(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._consumer.close()
+        if self._dead_letters is not None:
+            self._dead_letters.flush(1)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaDelivery:
+    batches: Sequence[Batch]
+    position: Position
+    _reader: KafkaReader
+    _offsets: dict[int, int]
+    _epochs: dict[int, int]
+
+    async def ack(self) -> None:
+        """Commits the offsets."""
+        await self._reader.acknowledge(self._offsets, self._epochs)
+
+
+def _raise_if_final(error: KafkaError) -> None:
+    """Most errors pass by themselves; these do not."""
+    if error.fatal() or error.code() in {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - so the driver names its own errors
+        KafkaError._MAX_POLL_EXCEEDED,  # noqa: SLF001
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+    }:
+        raise CommitLogUnavailable(f"Kafka: {error.str()}")
+    log.warning("Kafka: %s", error.str())
+
+
+def _complain(error: KafkaError) -> None:
+    log.warning("Kafka: %s", error.str())
+
+
+def _int(number: int | None) -> int:
+    assert number is not None
+    return number

@@ -1,0 +1,156 @@
+"""Apache Kafka (KRaft) as one node, or as three whose topics are replicated."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Self
+
+from servers.process import FOLDER, ServerProcess, accepts, free_port
+
+JARS = FOLDER / "kafka" / "lib"
+CLUSTER_ID = "cGlwZXdhdGNoZXItdGVzdA"
+
+
+def missing() -> str | None:
+    if shutil.which("java") is None:
+        return "there is no java"
+    return None if JARS.is_dir() else "deploy/dev/servers/kafka.sh was not run"
+
+
+class KafkaCluster:
+    """`nodes` brokers that are controllers too; `user` and `password` make clients sign in.
+
+    Each broker is a `ServerProcess` in `brokers`, so that a test can kill any.
+    """
+
+    def __init__(
+        self, folder: Path, nodes: int = 1, *, user: str | None = None, password: str = ""
+    ) -> None:
+        self._folder = folder
+        self._clients = [free_port() for _ in range(nodes)]
+        self._internal = [free_port() for _ in range(nodes)]
+        self._controllers = [free_port() for _ in range(nodes)]
+        self._user = user
+        self._password = password
+        self.brokers = [self._broker(n) for n in range(nodes)]
+
+    @property
+    def servers(self) -> str:
+        """`host:port,…` as clients want it."""
+        return ",".join(f"127.0.0.1:{port}" for port in self._clients)
+
+    def url(self, topic: str = "readings", **parameters: object) -> str:
+        sign_in = f"{self._user}:{self._password}@" if self._user else ""
+        if self._user:
+            parameters = {"security": "sasl_plaintext", **parameters}
+        query = "&".join(f"{name}={value}" for name, value in parameters.items())
+        return f"kafka://{sign_in}{self.servers}/{topic}" + (f"?{query}" if query else "")
+
+    def start(self) -> Self:
+        # A quorum of several is only there when most of its nodes are.
+        for broker in self.brokers:
+            broker.start(wait=False)
+        for broker in self.brokers:
+            broker.wait()
+        return self
+
+    def stop(self) -> None:
+        for broker in self.brokers:
+            broker.kill()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _broker(self, n: int) -> ServerProcess:
+        folder = self._folder / f"kafka-{n}"
+        folder.mkdir(parents=True)
+        settings = folder / "server.properties"
+        settings.write_text("".join(f"{k}={v}\n" for k, v in self._settings(n, folder).items()))
+        with contextlib.chdir(folder):
+            subprocess.run(
+                [*_java("kafka.tools.StorageTool", "128m")]
+                + ["format", "-t", CLUSTER_ID, "-c", str(settings)],
+                check=True,
+                capture_output=True,
+            )
+        return ServerProcess(
+            [*_java("kafka.Kafka", "384m"), str(settings)], folder, lambda: self._is_up(n)
+        )
+
+    def _is_up(self, n: int) -> bool:
+        """The port is open long before the broker has joined: topics tell."""
+        from confluent_kafka import KafkaException
+        from confluent_kafka.admin import AdminClient
+
+        if not accepts(self._clients[n]):
+            return False
+        sign_in = {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": self._user,
+            "sasl.password": self._password,
+        }
+        admin = AdminClient(
+            {
+                "bootstrap.servers": f"127.0.0.1:{self._clients[n]}",
+                "log_level": 0,
+                **(sign_in if self._user else {}),
+            }
+        )
+        try:
+            return n + 1 in admin.list_topics(timeout=2).brokers
+        except KafkaException:
+            return False
+
+    def _settings(self, n: int, folder: Path) -> dict[str, object]:
+        nodes = len(self._clients)
+        replicas = min(3, nodes)
+        insync = 2 if nodes >= 3 else 1
+        client = "SASL_PLAINTEXT" if self._user else "PLAINTEXT"
+        settings: dict[str, object] = {
+            "process.roles": "broker,controller",
+            "node.id": n + 1,
+            "controller.quorum.voters": ",".join(
+                f"{k + 1}@127.0.0.1:{port}" for k, port in enumerate(self._controllers)
+            ),
+            "listeners": f"CLIENT://127.0.0.1:{self._clients[n]},"
+            f"INTERNAL://127.0.0.1:{self._internal[n]},"
+            f"CONTROLLER://127.0.0.1:{self._controllers[n]}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{self._clients[n]},"
+            f"INTERNAL://127.0.0.1:{self._internal[n]}",
+            "listener.security.protocol.map": f"CLIENT:{client},INTERNAL:PLAINTEXT,"
+            "CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "INTERNAL",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": folder / "data",
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": replicas,
+            "min.insync.replicas": insync,
+            "offsets.topic.replication.factor": replicas,
+            "offsets.topic.num.partitions": 4,
+            "transaction.state.log.replication.factor": replicas,
+            "transaction.state.log.min.isr": insync,
+            "transaction.state.log.num.partitions": 4,
+            "share.coordinator.state.topic.replication.factor": replicas,
+            "share.coordinator.state.topic.min.isr": insync,
+            "group.initial.rebalance.delay.ms": 0,
+            "group.coordinator.rebalance.protocols": "classic,consumer",
+            "broker.session.timeout.ms": 6000,
+        }
+        if self._user:
+            settings["sasl.enabled.mechanisms"] = "PLAIN"
+            settings["listener.name.client.plain.sasl.jaas.config"] = (
+                "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                f'user_{self._user}="{self._password}";'
+            )
+        return settings
+
+
+def _java(main: str, heap: str) -> list[str]:
+    return ["java", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]
