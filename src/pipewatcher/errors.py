@@ -66,6 +66,14 @@ class NotFound(PipeWatcherError):
     status = 404
 
 
+class NotHere(PipeWatcherError):
+    """This process does not take readings."""
+
+    code = "not_here"
+    status = 404
+    hint = "Send them to a process that has the role gateway."
+
+
 class MethodNotAllowed(PipeWatcherError):
     """This address does not answer this method."""
 

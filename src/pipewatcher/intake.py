@@ -43,11 +43,12 @@ class Intake:
         *,
         data_dir: Path,
         disk_free_min_bytes: int,
-        backlog_bytes_max: int,
+        backlog_bytes_max: int | None,
         inflight_bytes_max: int,
         future_max_s: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`backlog_bytes_max` is None where the commit log has room of its own."""
         self.received = 0
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
@@ -89,17 +90,21 @@ class Intake:
             self._disk_watch = None
 
     def refusal(self) -> Busy | None:
-        """Why nothing is admitted at the moment; None while the gate is open."""
+        """Why nothing is admitted at the moment: `Stopping`, `DiskFull`, `CommitLogUnavailable` or
+        `Lagging`; None while the gate is open."""
         if self._stopping:
             return Stopping()
         if self._disk_full:
             return DiskFull()
-        if self._commit_log.backlog().bytes > self._backlog_bytes_max:
+        if not self._commit_log.available:
+            return CommitLogUnavailable()
+        most = self._backlog_bytes_max
+        if most is not None and self._commit_log.backlog().bytes > most:
             return Lagging()
         return None
 
     def admit(self) -> None:
-        """Raises `Stopping`, `DiskFull` or `Lagging` while nothing can be taken."""
+        """Raises what `refusal` says."""
         refusal = self.refusal()
         if refusal is not None:
             self.refused[refusal.code] += 1

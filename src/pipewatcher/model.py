@@ -222,6 +222,8 @@ class ImportJob(msgspec.Struct, kw_only=True):
     errors: list[Rejection] = msgspec.field(default_factory=list)
     error: str | None = None
     sensors: int = 0
+    kept_by: str = ""
+    """The installation whose disk holds the uploaded file."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

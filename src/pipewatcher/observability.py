@@ -56,6 +56,7 @@ class IntakeFigures(Protocol):
 
 class WriterFigures(Protocol):
     stored: int
+    refused: int
     drains: int
     failures: int
 
@@ -86,52 +87,72 @@ class StoreFigures(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Figures:
+    """What one process can tell; None for the stages that it does not have."""
+
     intake: IntakeFigures
-    writer: WriterFigures
+    writer: WriterFigures | None
     backlog: BacklogFigures
-    store: StoreFigures
-    query_latencies: Latencies
-    sensors_registered: int
+    store: StoreFigures | None
+    query_latencies: Latencies | None
+    sensors_registered: int | None
     connections: int
     accepting: bool
 
     def collect(self) -> Iterator[Metric]:
-        counters = {
+        for name, (text, value) in self._counters().items():
+            yield CounterMetricFamily(f"pipewatcher_{name}", text, value=value)
+        for name, (text, value) in self._gauges().items():
+            yield GaugeMetricFamily(f"pipewatcher_{name}", text, value=value)
+        yield self.intake.commit_latencies.family(
+            "pipewatcher_commit_seconds", "From a valid request to its durable commit."
+        )
+        if self.query_latencies is not None:
+            yield self.query_latencies.family(
+                "pipewatcher_query_seconds", "Questions to the store, with the wait for freshness."
+            )
+        yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
+        yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
+
+    def _counters(self) -> dict[str, tuple[str, float]]:
+        counters: dict[str, tuple[str, float]] = {
             "received_readings": ("Readings received.", self.intake.received),
             "accepted_readings": ("Valid readings.", self.intake.accepted),
             "committed_readings": ("Readings acknowledged as durable.", self.intake.committed),
             "failed_readings": ("Valid readings that could not be kept.", self.intake.failed),
-            "stored_readings": ("Readings handed to the store.", self.writer.stored),
-            "drains": ("Drains of the commit log.", self.writer.drains),
-            "store_failures": ("Times the store had to be opened again.", self.writer.failures),
-            "folds": ("Folds of the store.", self.store.folds),
-            "fold_seconds": ("Seconds spent folding.", self.store.fold_seconds),
-            "sensors_registered": ("Sensors found.", self.sensors_registered),
         }
-        for name, (text, value) in counters.items():
-            yield CounterMetricFamily(f"pipewatcher_{name}", text, value=value)
-        gauges = {
+        if self.writer is not None:
+            counters |= {
+                "stored_readings": ("Readings handed to the store.", self.writer.stored),
+                "store_refused_readings": ("Readings the store refused.", self.writer.refused),
+                "drains": ("Drains of the commit log.", self.writer.drains),
+                "store_failures": ("Times the store was opened again.", self.writer.failures),
+            }
+        if self.store is not None:
+            counters |= {
+                "folds": ("Folds of the store.", self.store.folds),
+                "fold_seconds": ("Seconds spent folding.", self.store.fold_seconds),
+            }
+        if self.sensors_registered is not None:
+            counters["sensors_registered"] = ("Sensors found.", self.sensors_registered)
+        return counters
+
+    def _gauges(self) -> dict[str, tuple[str, float]]:
+        gauges: dict[str, tuple[str, float]] = {
             "lag_readings": ("Acknowledged, not stored yet.", self.backlog.readings),
             "lag_bytes": ("Bytes of the same.", self.backlog.bytes),
             "lag_seconds": ("Age of the oldest of them.", self.backlog.oldest_age_s),
             "inflight_bytes": ("Request bodies in memory.", self.intake.inflight_bytes),
-            "store_readings": ("Distinct readings folded.", self.store.readings),
-            "unfolded_rows": ("Rows that wait for a fold.", self.store.unfolded),
-            "store_bytes": ("Size of the store's files.", self.store.file_bytes),
-            "sensors": ("Sensors with readings.", self.store.sensors),
             "connections": ("Open HTTP connections.", self.connections),
             "accepting": ("1 while every door takes readings.", float(self.accepting)),
         }
-        for name, (text, number) in gauges.items():
-            yield GaugeMetricFamily(f"pipewatcher_{name}", text, value=number)
-        yield self.intake.commit_latencies.family(
-            "pipewatcher_commit_seconds", "From a valid request to its durable commit."
-        )
-        yield self.query_latencies.family(
-            "pipewatcher_query_seconds", "Questions to the store, with the wait for freshness."
-        )
-        yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
-        yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
+        if self.store is not None:
+            gauges |= {
+                "store_readings": ("Distinct readings folded.", self.store.readings),
+                "unfolded_rows": ("Rows that wait for a fold.", self.store.unfolded),
+                "store_bytes": ("Size of the store's files.", self.store.file_bytes),
+                "sensors": ("Sensors with readings.", self.store.sensors),
+            }
+        return gauges
 
 
 def metrics_text(figures: Figures) -> bytes:

@@ -60,6 +60,11 @@ class CommitLog(Protocol):
     @property
     def features(self) -> Features: ...
 
+    @property
+    def available(self) -> bool:
+        """False while appends would fail: the doors refuse at once. Never blocks."""
+        ...
+
     async def open(self) -> None: ...
 
     async def close(self) -> None:

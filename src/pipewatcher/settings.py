@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pipewatcher.errors import SettingsError
 
 PREFIX = "PIPEWATCHER_"
+ROLES = frozenset({"gateway", "writer", "discovery", "api"})
 
 
 class Settings(BaseModel):
@@ -25,6 +26,10 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("pipewatcher-data"), description="Folder of the embedded engines.")
     http_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port of API and page; 0 = any free.")
+    roles: str = Field(
+        "gateway,writer,discovery,api",
+        description="What this process does, of gateway, writer, discovery and api.",
+    )
     commit_log: str = Field("embedded:", description="Where readings become durable.")
     readings: str = Field("duckdb:", description="Where readings are stored and asked for.")
     registry: str = Field("sqlite:", description="Where sensors, tokens and imports are kept.")
@@ -55,6 +60,14 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe lines that are written."
     )
+
+    @field_validator("roles")
+    @classmethod
+    def _known_roles(cls, roles: str) -> str:
+        names = {name.strip() for name in roles.split(",")}
+        if not names <= ROLES:
+            raise ValueError(f"roles are {', '.join(sorted(ROLES))}, separated by commas")
+        return ",".join(sorted(names))
 
     @field_validator("admin_token")
     @classmethod

@@ -14,8 +14,8 @@ import logging
 import os
 import signal
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -24,29 +24,29 @@ from urllib.parse import urlsplit
 import uvicorn
 import uvloop
 
-from pipewatcher import __version__, local_socket
-from pipewatcher.api.answers import rfc3339
+from pipewatcher import local_socket
 from pipewatcher.api.app import create_app
-from pipewatcher.api.services import Services
-from pipewatcher.api.status import Lag, Stages, Status
+from pipewatcher.api.services import Answers, Services
+from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
-from pipewatcher.discovery import Discovery
+from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
+from pipewatcher.freshness import SharedFreshness
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.tokens import Authenticator
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND
-from pipewatcher.observability import Figures, metrics_text
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
-from pipewatcher.settings import Settings
+from pipewatcher.reporting import Reporting
+from pipewatcher.settings import ROLES, Settings
 from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.sources.http import Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
 from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
+from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ WRITER_ROLES = frozenset({"admin", "device"})
 
 COMMIT_LOGS: dict[str, Callable[[Settings], CommitLog]] = {
     "embedded": lambda s: SQLiteCommitLog(s.data_dir / "commit-log.sqlite"),
+    "kafka": lambda s: KafkaCommitLog(s.commit_log),
 }
 READINGS: dict[str, Callable[[Settings], ReadingsStore]] = {
     "duckdb": lambda s: DuckDBStore(s.data_dir / "readings.duckdb", memory_mb=s.store_memory_mb),
@@ -65,6 +66,8 @@ READINGS: dict[str, Callable[[Settings], ReadingsStore]] = {
 REGISTRIES: dict[str, Callable[[Settings], Registry]] = {
     "sqlite": lambda s: SQLiteRegistry(s.data_dir / "registry.sqlite"),
 }
+EMBEDDED = frozenset({"embedded", "duckdb", "sqlite"})
+"""Engines whose files one process holds alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +80,17 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Historian:
-    """All stages but the doors, running."""
+    """The stages of this process' roles but the doors, running; None for those of others."""
 
     settings: Settings
     registry: Registry
-    store: ReadingsStore
+    store: ReadingsStore | None
     commit_log: CommitLog
     intake: Intake
-    writer: Writer
-    discovery: Discovery
-    queries: Queries
-    imports: ImportService
+    writer: Writer | None
+    discovery: StoreDiscovery | StreamDiscovery | None
+    queries: Queries | None
+    imports: ImportService | None
     authenticator: Authenticator
     sessions: Sessions
     stop: Stop
@@ -101,49 +104,67 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
 
     Raises `DataFolderInUse`, `DataFolderTooNew`, `SettingsError` and what the engines raise.
     """
-    data_dir = settings.data_dir
+    _check_roles(settings)
+    data_dir, roles = settings.data_dir, settings.roles.split(",")
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_hold(data_dir / "lock"))
         stop = Stop()
-        registry = _adapter("REGISTRY", settings.registry, REGISTRIES, settings)
-        store = _adapter("READINGS", settings.readings, READINGS, settings)
-        commit_log = _adapter("COMMIT_LOG", settings.commit_log, COMMIT_LOGS, settings)
+        registry: Registry = _adapter("registry", REGISTRIES, settings)
+        store: ReadingsStore | None = None
+        if "writer" in roles or "api" in roles:
+            store = _adapter("readings", READINGS, settings)
+        commit_log: CommitLog = _adapter("commit_log", COMMIT_LOGS, settings)
         for opened in (registry, store, commit_log):
-            await opened.open()
-            stack.push_async_callback(opened.close)
-        writer = Writer(commit_log, store)
-        discovery = Discovery(store, registry)
-        stack.push_async_callback(discovery.discover)
-        await _run(stack, writer.run(), stop)
-        stack.push_async_callback(_drain, writer, commit_log, stop)
-        await _run(stack, discovery.run(), stop)
+            if opened is not None:
+                await opened.open()
+                stack.push_async_callback(opened.close)
+        shared = commit_log.features.split_roles
+        discovery = _discovery(roles, commit_log, store, registry)
+        if isinstance(discovery, StoreDiscovery):
+            # Once more when the last readings are stored.
+            stack.push_async_callback(discovery.discover)
+        writer = await _writing(stack, roles, commit_log, store, stop)
+        if discovery is not None:
+            await _run(stack, discovery.run(), stop)
         intake = Intake(
             commit_log,
             data_dir=data_dir,
             disk_free_min_bytes=settings.disk_free_min_mb * MIB,
-            backlog_bytes_max=settings.backlog_max_mb * MIB,
+            backlog_bytes_max=None if shared else settings.backlog_max_mb * MIB,
             inflight_bytes_max=settings.inflight_max_mb * MIB,
             future_max_s=settings.future_max_s,
         )
         await intake.start()
         stack.push_async_callback(intake.close)
-        imports = ImportService(
-            registry=registry,
-            store=store,
-            append=commit_log.append,
-            backlog=commit_log.backlog,
-            stored=writer.stored,
-            end=commit_log.end,
-            refusal=intake.refusal,
-            folder=data_dir / "imports",
-            future_max_s=settings.future_max_s,
-        )
-        await imports.start()
-        stack.push_async_callback(imports.stop)
+        queries: Queries | None = None
+        imports: ImportService | None = None
+        if "api" in roles:
+            assert store is not None
+            freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
+            if writer is not None and not shared:
+                freshness = writer
+            queries = Queries(store, registry, freshness.fresh)
+            imports = ImportService(
+                registry=registry,
+                store=store,
+                append=commit_log.append,
+                backlog=commit_log.backlog,
+                stored=freshness.stored,
+                end=commit_log.end,
+                refusal=intake.refusal,
+                folder=data_dir / "imports",
+                kept_by=await asyncio.to_thread(_installation, data_dir / "installation"),
+                outcomes=store.features.import_outcomes and commit_log.features.import_blocks,
+                future_max_s=settings.future_max_s,
+            )
+            await imports.start()
+            stack.push_async_callback(imports.stop)
         fixed = settings.admin_token
         authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
         first_token = await authenticator.start()
+        if _scheme(settings.registry) not in EMBEDDED:
+            await _run(stack, authenticator.follow(), stop)
         yield Historian(
             settings=settings,
             registry=registry,
@@ -152,13 +173,66 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             intake=intake,
             writer=writer,
             discovery=discovery,
-            queries=Queries(store, registry, writer.fresh),
+            queries=queries,
             imports=imports,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
             stop=stop,
             first_token=first_token,
         )
+
+
+async def _writing(
+    stack: contextlib.AsyncExitStack,
+    roles: Sequence[str],
+    commit_log: CommitLog,
+    store: ReadingsStore | None,
+    stop: Stop,
+) -> Writer | None:
+    if "writer" not in roles:
+        return None
+    assert store is not None
+    writer = Writer(commit_log, store)
+    await _run(stack, writer.run(), stop)
+    if not commit_log.features.split_roles:
+        stack.push_async_callback(_drain, writer, commit_log, stop)
+    return writer
+
+
+def _discovery(
+    roles: Sequence[str],
+    commit_log: CommitLog,
+    store: ReadingsStore | None,
+    registry: Registry,
+) -> StoreDiscovery | StreamDiscovery | None:
+    if "discovery" not in roles:
+        return None
+    if commit_log.features.split_roles:
+        return StreamDiscovery(commit_log, registry)
+    assert store is not None
+    return StoreDiscovery(store, registry)
+
+
+def _check_roles(settings: Settings) -> None:
+    """Raises `SettingsError` for an engine that the processes of split roles cannot share."""
+    if set(settings.roles.split(",")) == ROLES:
+        return
+    for name in ("commit_log", "readings", "registry"):
+        scheme = _scheme(getattr(settings, name))
+        if scheme in EMBEDDED:
+            raise SettingsError(
+                f"PIPEWATCHER_ROLES={settings.roles} leaves work to other processes, but "
+                f"PIPEWATCHER_{name.upper()}={scheme}: is a file that one process holds alone.",
+                hint="Leave PIPEWATCHER_ROLES out, or set kafka://, influxdb:// and mongodb:// "
+                "for PIPEWATCHER_COMMIT_LOG, _READINGS and _REGISTRY.",
+            )
+
+
+def _installation(path: Path) -> str:
+    """A name for this data folder that no other has."""
+    with contextlib.suppress(FileExistsError), path.open("x") as file:
+        file.write(uuid.uuid4().hex)
+    return path.read_text()
 
 
 async def serve(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
@@ -210,7 +284,12 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
 
 @contextlib.contextmanager
 def _server(running: Historian) -> Iterator[uvicorn.Server]:
-    ingest = Ingest(running.intake, running.authenticator, writer_roles=WRITER_ROLES)
+    ingest = Ingest(
+        running.intake,
+        running.authenticator,
+        writer_roles=WRITER_ROLES,
+        here="gateway" in running.settings.roles.split(","),
+    )
     limits = Limits(connections_max=running.settings.connections_max)
     door = HttpDoor(ingest, running.intake, limits)
     app = create_app(_services(running, door, IngestEndpoint(ingest, running.intake)))
@@ -243,86 +322,47 @@ def run(settings: Settings, started: Callable[[Historian, int], Any] | None = No
 
 
 def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> Services:
-    started_at = int(time.time() * SECOND)
-
-    async def status() -> Status:
-        stats = await running.store.stats()
-        backlog = running.commit_log.backlog()
-        intake = running.intake
-        refusal = _refusal(running)
-        return Status(
-            version=__version__,
-            as_of=rfc3339(int(time.time() * SECOND)),
-            started=rfc3339(started_at),
-            accepting=refusal is None,
-            reason=refusal,
-            sensors=stats.sensors,
-            readings=stats.readings,
-            unfolded=stats.unfolded,
-            store_bytes=stats.file_bytes,
-            stages=Stages(
-                received=intake.received,
-                accepted=intake.accepted,
-                rejected=intake.rejected.total(),
-                committed=intake.committed,
-                failed=intake.failed,
-                stored=running.writer.counts.stored,
-            ),
-            rejected_by_code=dict(intake.rejected),
-            lag=Lag(readings=backlog.readings, bytes=backlog.bytes, seconds=backlog.oldest_age_s),
-            connections=door.connections,
-            engines={
-                "commitLog": _scheme(running.settings.commit_log),
-                "readings": _scheme(running.settings.readings),
-                "registry": _scheme(running.settings.registry),
-            },
-        )
-
-    async def metrics() -> bytes:
-        stats = await running.store.stats()
-        return metrics_text(
-            Figures(
-                intake=running.intake,
-                writer=running.writer.counts,
-                backlog=running.commit_log.backlog(),
-                store=stats,
-                query_latencies=running.queries.latencies,
-                sensors_registered=running.discovery.registered,
-                connections=door.connections,
-                accepting=_refusal(running) is None,
-            )
-        )
-
-    return Services(
+    settings = running.settings
+    reporting = Reporting(
+        roles=settings.roles.split(","),
+        engines={
+            "commitLog": _scheme(settings.commit_log),
+            "readings": _scheme(settings.readings),
+            "registry": _scheme(settings.registry),
+        },
+        commit_log=running.commit_log,
+        intake=running.intake,
+        store=running.store,
+        writer=running.writer,
+        discovery=running.discovery,
         queries=running.queries,
-        registry=running.registry,
-        imports=running.imports,
+        connections=lambda: door.connections,
+    )
+    answers: Answers | None = None
+    if running.queries is not None and running.imports is not None:
+        answers = Answers(
+            queries=running.queries, registry=running.registry, imports=running.imports
+        )
+    return Services(
+        answers=answers,
         authenticator=running.authenticator,
         sessions=running.sessions,
         ingest=endpoint,
         ingest_operation=OPENAPI_OPERATION,
         ingest_schemas=OPENAPI_SCHEMAS,
-        status=status,
-        metrics=metrics,
-        refusal=lambda: _refusal(running),
+        status=reporting.status,
+        metrics=reporting.metrics,
+        refusal=reporting.refusal,
         page=PAGE,
     )
 
 
-def _refusal(running: Historian) -> str | None:
-    if not running.writer.available:
-        return "store_unavailable"
-    refusal = running.intake.refusal()
-    return refusal.code if refusal is not None else None
-
-
-def _adapter(
-    name: str, url: str, makers: dict[str, Callable[[Settings], Any]], settings: Settings
-) -> Any:
-    maker = makers.get(_scheme(url))
+def _adapter(name: str, makers: dict[str, Callable[[Settings], Any]], settings: Settings) -> Any:
+    scheme = _scheme(getattr(settings, name))
+    maker = makers.get(scheme)
     if maker is None:
         known = ", ".join(f"{scheme}:" for scheme in makers)
-        raise SettingsError(f"PIPEWATCHER_{name} must be one of {known}, not {_scheme(url)}:")
+        raise SettingsError(f"PIPEWATCHER_{name.upper()} must be one of {known}, not {scheme}:")
     return maker(settings)
 
 

@@ -7,11 +7,13 @@ from there: a crash between `append` and `ack` delivers the same readings again 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from pipewatcher.errors import Lagging, StoreUnavailable
-from pipewatcher.model import Position, covers
+from pipewatcher.errors import CommitLogUnavailable, Lagging, StoreUnavailable
+from pipewatcher.model import Position, RefusedReading, covers
 from pipewatcher.ports import CommitLog, ReadingsStore
 
 log = logging.getLogger(__name__)
@@ -27,12 +29,26 @@ REOPEN_AFTER_S = 1.0
 class WriterCounts:
     stored: int = 0
     """Readings handed to the store since the start."""
+    refused: int = 0
+    """Readings that the store's engine will never take: they are dead letters."""
     drains: int = 0
     failures: int = 0
 
 
+async def _tell(refused: Sequence[RefusedReading]) -> None:
+    for one in refused:
+        log.error("refused by the readings store: %s", one)
+
+
 class Writer:
-    def __init__(self, commit_log: CommitLog, store: ReadingsStore) -> None:
+    def __init__(
+        self,
+        commit_log: CommitLog,
+        store: ReadingsStore,
+        refused: Callable[[Sequence[RefusedReading]], Awaitable[None]] = _tell,
+    ) -> None:
+        """`refused` is given what the store's engine will never take, before it is acked."""
+        self._refused = refused
         self._commit_log = commit_log
         self._store = store
         self._stored: Position = {}
@@ -50,7 +66,7 @@ class Writer:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._drain())
                     tasks.create_task(self._watch())
-            except* StoreUnavailable:
+            except* (StoreUnavailable, CommitLogUnavailable):
                 self.available = False
                 self.counts.failures += 1
                 await self._reopen()
@@ -78,13 +94,18 @@ class Writer:
     async def _drain(self) -> None:
         await self._advance(await self._store.position())
         self.available = True
-        async for delivery in self._commit_log.deliveries(GROUP, self._stored):
-            await self._store.append(delivery.batches, delivery.position)
-            self.counts.stored += sum(len(batch) for batch in delivery.batches)
-            self.counts.drains += 1
-            await self._advance(delivery.position)
-            await delivery.ack()
-            await self._pause()
+        delivering = self._commit_log.deliveries(GROUP, self._stored)
+        async with contextlib.aclosing(delivering) as deliveries:
+            async for delivery in deliveries:
+                refused = await self._store.append(delivery.batches, delivery.position)
+                if refused:
+                    await self._refused(refused)
+                self.counts.refused += len(refused)
+                self.counts.stored += sum(map(len, delivery.batches)) - len(refused)
+                self.counts.drains += 1
+                await self._advance(delivery.position)
+                await delivery.ack()
+                await self._pause()
 
     async def _pause(self) -> None:
         """Lets readings gather, unless somebody waits for them."""

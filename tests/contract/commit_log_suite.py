@@ -50,8 +50,9 @@ async def deliver(
 ) -> list[Delivery]:
     """Everything from `start` up to `until`."""
     found: list[Delivery] = []
-    async with asyncio.timeout(WAIT_S), contextlib.aclosing(log.deliveries("writer", start)) as all:
-        async for delivery in all:
+    delivering = contextlib.aclosing(log.deliveries("writer", start))
+    async with asyncio.timeout(WAIT_S), delivering as deliveries:
+        async for delivery in deliveries:
             found.append(delivery)
             if ack:
                 await delivery.ack()
@@ -75,7 +76,7 @@ def by_sensor(rows: Sequence[Row]) -> dict[str, list[Row]]:
 async def backlog_of(log: CommitLog, readings: int) -> Backlog:
     """The backlog once it is known to be so many readings."""
     async with asyncio.timeout(WAIT_S):
-        while (backlog := log.backlog()).readings != readings:
+        while (backlog := log.backlog()).readings != readings:  # noqa: ASYNC110 - it is measured
             await asyncio.sleep(0.02)
     return backlog
 

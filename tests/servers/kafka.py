@@ -74,14 +74,13 @@ class KafkaCluster:
         settings.write_text("".join(f"{k}={v}\n" for k, v in self._settings(n, folder).items()))
         with contextlib.chdir(folder):
             subprocess.run(
-                [*_java("kafka.tools.StorageTool", "128m")]
-                + ["format", "-t", CLUSTER_ID, "-c", str(settings)],
+                _java(
+                    "kafka.tools.StorageTool", "128m", "format", "-t", CLUSTER_ID, "-c", settings
+                ),
                 check=True,
                 capture_output=True,
             )
-        return ServerProcess(
-            [*_java("kafka.Kafka", "384m"), str(settings)], folder, lambda: self._is_up(n)
-        )
+        return ServerProcess(_java("kafka.Kafka", "384m", settings), folder, lambda: self._is_up(n))
 
     def _is_up(self, n: int) -> bool:
         """The port is open long before the broker has joined: topics tell."""
@@ -152,5 +151,6 @@ class KafkaCluster:
         return settings
 
 
-def _java(main: str, heap: str) -> list[str]:
-    return ["java", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]
+def _java(main: str, heap: str, *arguments: object) -> list[str]:
+    java = ["java", f"-Xmx{heap}", "-XX:TieredStopAtLevel=1", "-cp", f"{JARS}/*", main]
+    return [*java, *map(str, arguments)]

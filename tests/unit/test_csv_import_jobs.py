@@ -58,6 +58,8 @@ class House:
 
     async def start(self) -> None:
         self.imports = ImportService(
+            kept_by="here",
+            outcomes=True,
             registry=self.registry,
             store=self.store,
             append=self.append,

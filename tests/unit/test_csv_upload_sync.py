@@ -34,6 +34,8 @@ async def test_every_byte_is_in_the_file_when_it_is_synced(
     folder = tmp_path / "imports"
     folder.mkdir()
     service = ImportService(
+        kept_by="here",
+        outcomes=True,
         registry=registry,
         store=store,
         append=commit_log.append,

@@ -75,9 +75,11 @@ def create_app(services: Services) -> FastAPI:
     app.router.routes.append(
         Route(INGEST_PATH, services.ingest, methods=["POST"], include_in_schema=False)
     )
-    for module in (session, averages, sensors, series, imports, status):
-        app.include_router(module.router)
-    app.include_router(page_router(services.page))
+    app.include_router(status.router)
+    if services.answers is not None:
+        for module in (session, averages, sensors, series, imports):
+            app.include_router(module.router)
+        app.include_router(page_router(services.page))
     app.add_exception_handler(PipeWatcherError, _known)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -104,7 +106,8 @@ def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
         document["paths"].setdefault(INGEST_PATH, {})["post"] = dict(services.ingest_operation)
         for path in ("/healthz", "/readyz"):
             document["paths"][path]["get"]["security"] = []
-        document["paths"]["/api/v1/session"]["post"]["security"] = []
+        if services.answers is not None:
+            document["paths"]["/api/v1/session"]["post"]["security"] = []
         app.openapi_schema = document
     return app.openapi_schema
 

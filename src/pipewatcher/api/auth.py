@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from pipewatcher.api.services import Services
+from pipewatcher.api.services import Answers, Services
 from pipewatcher.errors import Forbidden, TooManyRequests, Unauthorized
 from pipewatcher.model import Principal
 
@@ -24,6 +24,12 @@ ADDRESSES_MAX = 10_000
 def services_of(request: Request) -> Services:
     services: Services = request.app.state.services
     return services
+
+
+def answers_of(request: Request) -> Answers:
+    answers = services_of(request).answers
+    assert answers is not None, "routes that answer are only there with the role api"
+    return answers
 
 
 async def signed_in(request: Request) -> Principal:

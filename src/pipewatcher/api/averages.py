@@ -19,7 +19,7 @@ from pipewatcher.api.answers import (
     rfc3339,
     wants_csv,
 )
-from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.api.auth import Reader, answers_of
 from pipewatcher.model import SensorState
 from pipewatcher.queries import AverageRow, Averages
 
@@ -74,7 +74,7 @@ async def averages(
 ) -> Response:
     """All sensors, also those without readings (count 0, mean null). Windows: 24h, 48h, 7d, 30d
     or any number of m, h, d. JSON, or CSV by `Accept: text/csv`."""
-    found = await services_of(request).queries.averages(
+    found = await answers_of(request).queries.averages(
         window,
         instant_of(until, "until"),
         search=q,

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, problems, rfc3339
-from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.api.auth import Reader, answers_of
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
 from pipewatcher.model import ImportJob, ImportState, Rejection
 from pipewatcher.problems import rejections
@@ -122,7 +122,7 @@ async def upload(
         chunks = request.stream()
     else:
         raise UnsupportedMediaType("Send multipart/form-data with a file, or text/csv.")
-    job = await services_of(request).imports.upload(
+    job = await answers_of(request).imports.upload(
         chunks,
         file_name=file_name,
         created_by=principal.name,
@@ -141,7 +141,7 @@ async def imports(
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
     """Newest first."""
-    found = list(await services_of(request).imports.jobs(limit + 1, cursor))
+    found = list(await answers_of(request).imports.jobs(limit + 1, cursor))
     more = len(found) > limit
     items = [_item(request, job) for job in found[:limit]]
     next_cursor = str(found[limit - 1].id) if more else None
@@ -150,7 +150,7 @@ async def imports(
 
 @router.get("/{id}", responses=answers(ImportItem, errors=(404, 422)))
 async def one(request: Request, _: Reader, import_id: ImportId) -> Response:
-    return json_answer(_item(request, await services_of(request).imports.job(import_id)))
+    return json_answer(_item(request, await answers_of(request).imports.job(import_id)))
 
 
 @router.get(
@@ -163,7 +163,7 @@ async def one(request: Request, _: Reader, import_id: ImportId) -> Response:
 )
 async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response:
     """The rows that were refused, as they came, with a `reason` column: mend them, send them."""
-    path = await services_of(request).imports.rejected_csv(import_id)
+    path = await answers_of(request).imports.rejected_csv(import_id)
     return FileResponse(path, media_type="text/csv", filename=f"import-{import_id}-rejected.csv")
 
 
@@ -174,17 +174,17 @@ async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response
 )
 async def resume(request: Request, _: Reader, import_id: ImportId) -> Response:
     """Goes on where an interrupted, failed or cancelled import stood; no row counts twice."""
-    return json_answer(_item(request, await services_of(request).imports.resume(import_id)), 202)
+    return json_answer(_item(request, await answers_of(request).imports.resume(import_id)), 202)
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
 async def cancel(request: Request, _: Reader, import_id: ImportId) -> Response:
     """Cancels it while it is queued or running; what was stored stays, as the receipt says."""
-    return json_answer(_item(request, await services_of(request).imports.cancel(import_id)))
+    return json_answer(_item(request, await answers_of(request).imports.cancel(import_id)))
 
 
 def _item(request: Request, job: ImportJob) -> ImportItem:
-    live = services_of(request).imports.progress(job.id)
+    live = answers_of(request).imports.progress(job.id)
     counts = job.counts
     receipt = ImportReceipt(
         received=job.received,

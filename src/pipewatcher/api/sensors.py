@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
-from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.api.auth import Reader, answers_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import Rejection, Sensor
 
@@ -56,13 +56,13 @@ class SensorChanges(BaseModel):
 
 @router.get("", responses=answers(SensorsPage))
 async def sensors(request: Request, _: Reader) -> Response:
-    found = await services_of(request).registry.sensors()
+    found = await answers_of(request).registry.sensors()
     return json_answer(SensorsPage(items=[_item(s) for s in found], total=len(found)))
 
 
 @router.get("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
 async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Response:
-    return json_answer(_item(await services_of(request).registry.sensor(equipment_id)))
+    return json_answer(_item(await answers_of(request).registry.sensor(equipment_id)))
 
 
 @router.patch(
@@ -75,7 +75,7 @@ async def change(
 ) -> Response:
     """Sets the members that are sent; null clears one. A sensor is registered within about a second
     after its first reading is acknowledged; until then it is not found."""
-    registry = services_of(request).registry
+    registry = answers_of(request).registry
     changes = body.model_dump(exclude_unset=True)
     standing = await registry.sensor(equipment_id)
     low = changes.get("range_min", standing.range_min)

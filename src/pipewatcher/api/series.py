@@ -19,7 +19,7 @@ from pipewatcher.api.answers import (
     rfc3339,
     wants_csv,
 )
-from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.api.auth import Reader, answers_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import SECOND, Micros, Rejection
 
@@ -72,7 +72,7 @@ async def series(
     bucket: Annotated[str, Query(max_length=12)] = "auto",
 ) -> Response:
     """Mean, min, max and count of each bucket that holds readings; `auto` draws at most 1,440."""
-    queries = services_of(request).queries
+    queries = answers_of(request).queries
     first, last = _instant(start, "start"), _instant(end, "end")
     width, found = await queries.series(equipment_id, first, last, bucket)
 
@@ -124,7 +124,7 @@ async def readings(
     more = False
     found = []
     if first < last or cursor is None:
-        found = await services_of(request).queries.readings(equipment_id, first, last, limit + 1)
+        found = await answers_of(request).queries.readings(equipment_id, first, last, limit + 1)
         more = len(found) > limit
         found = found[:limit]
     rows = [(r.equipment_id, rfc3339(r.event_time), r.value, r.origin) for r in found]

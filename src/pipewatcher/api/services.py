@@ -64,10 +64,19 @@ class Imports(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
+class Answers:
+    """What a process with the role `api` has."""
+
     queries: Queries
     registry: Registry
     imports: Imports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What every process has; `answers` is None in one without the role `api`."""
+
+    answers: Answers | None
     authenticator: Authenticator
     sessions: Sessions
     ingest: Any

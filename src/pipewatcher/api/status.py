@@ -14,14 +14,15 @@ router = APIRouter(tags=["status"])
 
 
 class Stages(Camel):
-    """Readings since the start of this process, by stage."""
+    """Readings since the start of this process, by stage; null for a stage it does not have."""
 
     received: int
     accepted: int
     rejected: int
     committed: int
     failed: int
-    stored: int
+    stored: int | None
+    refused: int | None
 
 
 class Lag(Camel):
@@ -33,15 +34,18 @@ class Lag(Camel):
 
 
 class Status(Camel):
+    """Null is what only other processes know."""
+
     version: str
+    roles: list[str]
     as_of: str
     started: str
     accepting: bool
     reason: str | None
-    sensors: int
-    readings: int
-    unfolded: int
-    store_bytes: int
+    sensors: int | None
+    readings: int | None
+    unfolded: int | None
+    store_bytes: int | None
     stages: Stages
     rejected_by_code: dict[str, int]
     lag: Lag

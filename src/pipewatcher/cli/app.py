@@ -29,13 +29,18 @@ def serve(
     data_dir: DataDir = None,
     http_host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+    roles: Annotated[
+        str | None, typer.Option(help="Of gateway, writer, discovery, api; all by default.")
+    ] = None,
 ) -> None:
     """Receive, keep and answer, until SIGTERM or SIGINT."""
     from pipewatcher.cli.serving import serve_until_stopped
     from pipewatcher.settings import load_settings
 
     serve_until_stopped(
-        load_settings(config, data_dir=data_dir, http_host=http_host, http_port=http_port)
+        load_settings(
+            config, data_dir=data_dir, http_host=http_host, http_port=http_port, roles=roles
+        )
     )
 
 

@@ -81,6 +81,8 @@ async def _fill(historian: Historian, plant: SimulatedPlant, days: int) -> int:
         )
         rows += len(batch)
         await historian.commit_log.append(batch)
+    assert historian.writer is not None
+    assert historian.store is not None
     await historian.writer.stored(historian.commit_log.end(), timeout_s=600)
     await asyncio.gather(describing, historian.store.settle())
     return rows

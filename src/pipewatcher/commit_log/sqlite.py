@@ -101,6 +101,10 @@ class SQLiteCommitLog:
     def features(self) -> Features:
         return Features(import_blocks=True)
 
+    @property
+    def available(self) -> bool:
+        return True
+
     async def open(self) -> None:
         """Raises `DataFolderTooNew`, `CommitLogDamaged`, `CommitLogUnavailable` or `DiskFull`."""
         self._loop = asyncio.get_running_loop()

@@ -7,20 +7,27 @@ nothing to guess, and a salt would only forbid the lookup.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
+import logging
 import secrets
 import time
 import zlib
 from dataclasses import dataclass
 
+from pipewatcher.errors import Busy, Conflict
 from pipewatcher.model import SECOND, Principal
 from pipewatcher.ports import Registry
+
+log = logging.getLogger(__name__)
 
 PREFIX = "pw_"
 FIRST_TOKEN = "admin"  # noqa: S105 - a name, not a secret
 CACHE_MAX = 20_000
 HEADER_BYTES_MAX = 1_024
+FOLLOW_INTERVAL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +71,21 @@ class Authenticator:
         if self._fixed is None and not await self._registry.tokens():
             minted = mint()
             now = int(time.time() * SECOND)
-            await self._registry.add_token(FIRST_TOKEN, "admin", minted.secret_sha256, now)
-            first = minted.text
+            # Of processes that start together one makes it.
+            with contextlib.suppress(Conflict):
+                await self._registry.add_token(FIRST_TOKEN, "admin", minted.secret_sha256, now)
+                first = minted.text
         await self.refresh()
         return first
+
+    async def follow(self) -> None:
+        """Until cancelled: what other processes change counts here within a second."""
+        while True:
+            await asyncio.sleep(FOLLOW_INTERVAL_S)
+            try:
+                await self.refresh()
+            except Busy as error:
+                log.warning("tokens stay as they were known: %s", error)
 
     async def refresh(self) -> None:
         """After any change of the tokens."""
@@ -77,6 +95,8 @@ class Authenticator:
         }
         if self._fixed is not None:
             principals[self._fixed] = Principal(name=FIRST_TOKEN, role="admin")
+        if principals == self._principals:
+            return
         self._digests = {key: key for key in principals}
         self._principals = principals
         self._cache = {}

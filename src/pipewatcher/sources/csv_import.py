@@ -90,10 +90,15 @@ class ImportService:
         end: Callable[[], Position],
         refusal: Callable[[], Busy | None],
         folder: Path,
+        kept_by: str,
+        outcomes: bool,
         future_max_s: int,
     ) -> None:
         """`stored` returns once the store has everything below a position, or raises `Busy` after
-        so many seconds; `refusal` says why a door would refuse readings at the moment."""
+        so many seconds; `refusal` says why a door would refuse readings at the moment. `outcomes`:
+        commit log and store together can tell what an import did."""
+        self._kept_by = kept_by
+        self._outcomes = outcomes
         self._registry = registry
         self._store = store
         self._append = append
@@ -113,7 +118,7 @@ class ImportService:
         await asyncio.to_thread(self._spool.open)
         jobs = await self._registry.import_jobs(1_000_000)
         for job in reversed(jobs):
-            if job.state not in ENDED:
+            if job.state not in ENDED and self._is_here(job):
                 job.state = "queued"
                 await self._registry.save_import(job)
                 self._queue.put_nowait(job.id)
@@ -140,6 +145,11 @@ class ImportService:
         Raises `Busy` (disk), `BodyTooLarge`, `InvalidRequest` for an unknown time zone.
         """
         zone_of(timezone)
+        if keep_stored and not self._outcomes:
+            reason = "skip is not possible with this commit log and store"
+            raise InvalidRequest(
+                f"corrections={reason}", [Rejection(field="corrections", reason=reason)]
+            )
         self._admit()
         upload = await self._spool.receive(chunks, self._admit)
         try:
@@ -154,6 +164,7 @@ class ImportService:
                     content_sha256=upload.content_sha256,
                     timezone=timezone,
                     keep_stored=keep_stored,
+                    kept_by=self._kept_by,
                 )
             )
             # A crash before this leaves a job without its file: it fails and says so, and nobody
@@ -180,7 +191,7 @@ class ImportService:
 
     async def rejected_csv(self, import_id: int) -> Path:
         """The refused rows as they came, with a `reason` column. Raises `NotFound`."""
-        await self._registry.import_job(import_id)
+        self._check_here(await self._registry.import_job(import_id))
         path = self._spool.rejected(import_id)
         if not path.exists():
             raise NotFound(f"Import {import_id} has no rejected rows.")
@@ -194,6 +205,7 @@ class ImportService:
                 running.cancelled = True
                 return running.job
             job = await self._registry.import_job(import_id)
+            self._check_here(job)
             if job.state in ENDED:
                 raise Conflict(f"Import {import_id} has ended; undoing it is not available yet.")
             job.state = "cancelled"
@@ -205,6 +217,7 @@ class ImportService:
         """Raises `Conflict` when there is nothing to go on with."""
         async with self._changing:
             job = await self.job(import_id)
+            self._check_here(job)
             if job.state not in RESUMABLE:
                 raise Conflict(f"Import {import_id} is {job.state}.")
             job.state = "queued"
@@ -323,11 +336,16 @@ class ImportService:
                 return
 
     async def _counted(self, running: Progress) -> ImportCounts:
-        """What the store did with all that was appended. Waits for a store that is away."""
+        """What the store did with all that was appended. Waits for a store that is away.
+
+        Zeros where nobody can tell: such an import, read again, is appended again as a whole.
+        """
         end = self._end()
         while True:
             try:
                 await self._stored(end, STORED_TIMEOUT_S)
+                if not self._outcomes:
+                    return ImportCounts()
                 await self._store.settle()
                 return await self._store.import_counts(running.job.id)
             except Busy as error:
@@ -337,7 +355,7 @@ class ImportService:
     async def _finish(self, running: Progress, state: ImportState, error: str | None) -> None:
         job = running.job
         counts = await self._counted(running)
-        if self._store.features.import_outcomes:
+        if self._outcomes:
             job.counts = counts
             if state != "done":
                 # An earlier run may have stored more than this one came to.
@@ -355,6 +373,13 @@ class ImportService:
             job.state = state
             await self._registry.save_import(job)
             self._running = None
+
+    def _is_here(self, job: ImportJob) -> bool:
+        return job.kept_by in {"", self._kept_by}
+
+    def _check_here(self, job: ImportJob) -> None:
+        if not self._is_here(job):
+            raise Conflict(f"The file of import {job.id} is kept by another PipeWatcher process.")
 
     def _admit(self) -> None:
         if (refusal := self._refusal()) is not None:

@@ -23,6 +23,7 @@ from pipewatcher.errors import (
     Forbidden,
     InvalidRequest,
     MalformedRequest,
+    NotHere,
     PipeWatcherError,
     Unauthorized,
     UnsupportedMediaType,
@@ -122,8 +123,15 @@ class Ingest:
     """Used from one event loop."""
 
     def __init__(
-        self, intake: Intake, authenticator: Authenticator, *, writer_roles: frozenset[str]
+        self,
+        intake: Intake,
+        authenticator: Authenticator,
+        *,
+        writer_roles: frozenset[str],
+        here: bool = True,
     ) -> None:
+        """`here` is False in a process without the role gateway."""
+        self._here = here
         self._intake = intake
         self._authenticator = authenticator
         self._writer_roles = writer_roles
@@ -136,13 +144,16 @@ class Ingest:
     def accept(self, head: Head, *, local: bool) -> Principal:
         """Who sends this, when its body may come.
 
-        Raises `Unauthorized`, `Forbidden`, `UnsupportedMediaType`, `BodyTooLarge` or a `Busy`.
+        Raises `Unauthorized`, `Forbidden`, `NotHere`, `UnsupportedMediaType`, `BodyTooLarge` or
+        a `Busy`.
         """
         principal = LOCAL_ADMIN if local else self._authenticator.bearer(head.authorization)
         if principal is None:
             raise Unauthorized
         if principal.role not in self._writer_roles:
             raise Forbidden
+        if not self._here:
+            raise NotHere
         if head.fault is not None:
             # Its own instance: a raised one keeps the traceback of every request.
             raise type(head.fault)(head.fault.detail)

@@ -1,0 +1,86 @@
+"""What a process says of itself: status for people, figures for Prometheus, readiness."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pipewatcher import __version__
+from pipewatcher.api.answers import rfc3339
+from pipewatcher.api.status import Lag, Stages, Status
+from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
+from pipewatcher.intake import Intake
+from pipewatcher.model import SECOND
+from pipewatcher.observability import Figures, metrics_text
+from pipewatcher.ports import CommitLog, ReadingsStore
+from pipewatcher.queries import Queries
+from pipewatcher.writer import Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """The stages that this process has; None for those that other processes have."""
+
+    roles: list[str]
+    engines: Mapping[str, str]
+    commit_log: CommitLog
+    intake: Intake
+    store: ReadingsStore | None
+    writer: Writer | None
+    discovery: StoreDiscovery | StreamDiscovery | None
+    queries: Queries | None
+    connections: Callable[[], int]
+    started_at: int = field(default_factory=lambda: int(time.time() * SECOND))
+
+    def refusal(self) -> str | None:
+        """Why not every door takes readings at the moment, or nothing is stored."""
+        if self.writer is not None and not self.writer.available:
+            return "store_unavailable"
+        refusal = self.intake.refusal()
+        return refusal.code if refusal is not None else None
+
+    async def status(self) -> Status:
+        stats = await self.store.stats() if self.store is not None else None
+        backlog = self.commit_log.backlog()
+        intake = self.intake
+        refusal = self.refusal()
+        return Status(
+            version=__version__,
+            roles=self.roles,
+            as_of=rfc3339(int(time.time() * SECOND)),
+            started=rfc3339(self.started_at),
+            accepting=refusal is None,
+            reason=refusal,
+            sensors=stats.sensors if stats else None,
+            readings=stats.readings if stats else None,
+            unfolded=stats.unfolded if stats else None,
+            store_bytes=stats.file_bytes if stats else None,
+            stages=Stages(
+                received=intake.received,
+                accepted=intake.accepted,
+                rejected=intake.rejected.total(),
+                committed=intake.committed,
+                failed=intake.failed,
+                stored=self.writer.counts.stored if self.writer else None,
+                refused=self.writer.counts.refused if self.writer else None,
+            ),
+            rejected_by_code=dict(intake.rejected),
+            lag=Lag(readings=backlog.readings, bytes=backlog.bytes, seconds=backlog.oldest_age_s),
+            connections=self.connections(),
+            engines=dict(self.engines),
+        )
+
+    async def metrics(self) -> bytes:
+        return metrics_text(
+            Figures(
+                intake=self.intake,
+                writer=self.writer.counts if self.writer else None,
+                backlog=self.commit_log.backlog(),
+                store=await self.store.stats() if self.store is not None else None,
+                query_latencies=self.queries.latencies if self.queries else None,
+                sensors_registered=self.discovery.registered if self.discovery else None,
+                connections=self.connections(),
+                accepting=self.refusal() is None,
+            )
+        )
