@@ -13,9 +13,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
-
+from pipewatcher.commit_log.kafka_offsets import EARLIEST, KafkaOffsets
 from pipewatcher.commit_log.kafka_producer import KafkaProducer
 from pipewatcher.commit_log.kafka_reader import KafkaDelivery, KafkaReader
 from pipewatcher.commit_log.kafka_records import encode_batch, encode_reading
@@ -28,7 +26,6 @@ from pipewatcher.ports import Backlog
 log = logging.getLogger(__name__)
 
 WRITER_GROUP = "writer"
-ASK_TIMEOUT_S = 3.0
 BACKLOG_INTERVAL_S = 1.0
 RECORD_BYTES = 110
 """About what one reading takes; the backlog's bytes are an estimate."""
@@ -40,8 +37,7 @@ class KafkaCommitLog:
         """Raises `SettingsError` for a URL that cannot be understood."""
         self._target = parse_kafka_url(url)
         self._producer = KafkaProducer(self._target)
-        self._admin: AdminClient | None = None
-        self._partitions = self._target.partitions
+        self._offsets: KafkaOffsets | None = None
         self._backlog = Backlog(readings=0, bytes=0, oldest_age_s=0.0)
         self._tails: deque[tuple[float, int]] = deque(maxlen=SAMPLES_MAX)
         self._watch: asyncio.Task[None] | None = None
@@ -57,10 +53,7 @@ class KafkaCommitLog:
     async def open(self) -> None:
         """Raises `SettingsError` with the remedy, or `CommitLogUnavailable`."""
         await asyncio.to_thread(prepare_topics, self._target)
-        self._admin = AdminClient({**self._target.client, "log_level": 3})
-        topic = self._target.topic
-        known = await asyncio.to_thread(self._admin.list_topics, topic, timeout=ASK_TIMEOUT_S)
-        self._partitions = len(known.topics[topic].partitions)
+        self._offsets = await asyncio.to_thread(KafkaOffsets, self._target, WRITER_GROUP)
         await self._producer.open()
         self._watch = asyncio.create_task(self._measure_often(), name="kafka backlog")
 
@@ -69,6 +62,9 @@ class KafkaCommitLog:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         await self._producer.close()
+        if self._offsets is not None:
+            await asyncio.to_thread(self._offsets.close)
+            self._offsets = None
 
     def append(self, batch: Batch) -> asyncio.Future[Position]:
         return self._producer.append(encode_batch(batch))
@@ -83,10 +79,16 @@ class KafkaCommitLog:
         return dict(self._producer.end)
 
     async def tail(self) -> Position:
-        return await asyncio.to_thread(self._tail)
+        return await asyncio.to_thread(self._asking().ends)
 
     async def acked(self, group: str) -> Position:
-        return await asyncio.to_thread(self._acked, group)
+        if group != WRITER_GROUP:
+            raise ValueError(f"nobody asks how far {group} has come")
+        return await asyncio.to_thread(self._asking().committed)
+
+    def _asking(self) -> KafkaOffsets:
+        assert self._offsets is not None, "open it first"
+        return self._offsets
 
     def backlog(self) -> Backlog:
         """Of all writers; measured every second."""
@@ -97,41 +99,6 @@ class KafkaCommitLog:
         async with contextlib.aclosing(reader.deliveries()) as deliveries:
             async for delivery in deliveries:
                 yield delivery
-
-    # Asking the brokers, on other threads
-
-    def _tail(self) -> dict[int, int]:
-        return self._ends(OffsetSpec.latest())  # type: ignore[no-untyped-call]
-
-    def _ends(self, spec: OffsetSpec) -> dict[int, int]:
-        assert self._admin is not None
-        asked = {
-            TopicPartition(self._target.topic, partition): spec
-            for partition in range(self._partitions)
-        }
-        try:
-            answers = self._admin.list_offsets(asked, request_timeout=ASK_TIMEOUT_S)
-            return {
-                part.partition: answer.result(ASK_TIMEOUT_S).offset
-                for part, answer in answers.items()
-            }
-        except (KafkaException, TimeoutError) as error:
-            raise CommitLogUnavailable from error
-
-    def _acked(self, group: str) -> dict[int, int]:
-        assert self._admin is not None
-        name = self._target.group(group)
-        asked = [ConsumerGroupTopicPartitions(name)]
-        try:
-            answers = self._admin.list_consumer_group_offsets(asked, request_timeout=ASK_TIMEOUT_S)
-            found = answers[name].result(ASK_TIMEOUT_S).topic_partitions
-        except (KafkaException, TimeoutError) as error:
-            raise CommitLogUnavailable from error
-        return {
-            part.partition: part.offset
-            for part in found
-            if part.topic == self._target.topic and part.offset >= 0
-        }
 
     async def _measure_often(self) -> None:
         while True:
@@ -144,8 +111,7 @@ class KafkaCommitLog:
         begin = {}
         if acked.keys() != tail.keys():
             # What Kafka has deleted by age before anybody read it waits no more.
-            earliest = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-            begin = await asyncio.to_thread(self._ends, earliest)
+            begin = await asyncio.to_thread(self._asking().ends, EARLIEST)
         stored = {p: max(acked.get(p, 0), begin.get(p, 0)) for p in tail}
         readings = sum(max(0, tail[p] - stored[p]) for p in tail)
         now = time.monotonic()

@@ -15,6 +15,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from pipewatcher.commit_log.kafka_errors import Complaints
 from pipewatcher.commit_log.kafka_records import ORIGIN_HEADER
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable, PipeWatcherError, Stopping
@@ -43,19 +44,19 @@ _OPTIONS = {
     # As Kafka's own clients do it: a record of another program meets its sensor's partition.
     "partitioner": "murmur2_random",
     "reconnect.backoff.max.ms": 1_000,
-    "log_level": 3,
+    "log_level": 0,
 }
 
 
 class KafkaProducer:
     def __init__(self, target: KafkaTarget) -> None:
         self._target = target
-        self._options = {**target.client, **_OPTIONS, "error_cb": self._on_error}
+        self._complaints = Complaints()
+        self._options = {**target.client, **_OPTIONS, "error_cb": self._complaints}
         self._headers: dict[str, list[tuple[str, str | bytes | None]]] = {}
         self._producer: Producer | None = None
         self._polling: threading.Thread | None = None
         self._settled: list[_Append] = []
-        self._fatal = False
         self._stop = False
         self._closed = False
         self._watch: asyncio.Task[None] | None = None
@@ -130,7 +131,7 @@ class KafkaProducer:
     async def _check_often(self) -> None:
         while True:
             await asyncio.sleep(CHECK_INTERVAL_S)
-            if self._fatal:
+            if self._complaints.fatal:
                 await asyncio.to_thread(self._renew)
             producer = self._producer
             assert producer is not None
@@ -150,7 +151,7 @@ class KafkaProducer:
     # On other threads
 
     def _start(self) -> None:
-        self._fatal = self._stop = False
+        self._complaints.fatal = self._stop = False
         self._producer = Producer(self._options)
         self._polling = threading.Thread(
             target=self._poll, args=(self._producer,), name="kafka-poll", daemon=True
@@ -196,11 +197,6 @@ class KafkaProducer:
         append.ended += 1
         if append.complete and append.ended == append.sent:
             self._settled.append(append)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            log.error("Kafka producer: %s", error.str())
-            self._fatal = True
 
 
 class _Append:

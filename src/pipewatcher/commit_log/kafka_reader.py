@@ -24,6 +24,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from pipewatcher.commit_log.kafka_errors import Complaints
 from pipewatcher.commit_log.kafka_records import decode, origin_of
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable
@@ -47,7 +48,7 @@ _OPTIONS = {
     "queued.max.messages.kbytes": 32 * 1024,
     "fetch.wait.max.ms": 50,
     "reconnect.backoff.max.ms": 1_000,
-    "log_level": 3,
+    "log_level": 0,
 }
 
 
@@ -74,7 +75,7 @@ class KafkaReader:
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, "kafka-reader")
         self._consumer = Consumer(
-            {**self._target.client, **_OPTIONS, "group.id": self._group, "error_cb": _complain}
+            {**self._target.client, **_OPTIONS, "group.id": self._group, "error_cb": Complaints()}
         )
         self._consumer.subscribe(
             [self._target.topic],
@@ -156,7 +157,7 @@ class KafkaReader:
         """Durable in the dead-letter topic when it returns."""
         if self._dead_letters is None:
             self._dead_letters = Producer(
-                {**self._target.client, "acks": "all", "enable.idempotence": True, "log_level": 3}
+                {**self._target.client, "acks": "all", "enable.idempotence": True, "log_level": 0}
             )
         failures: list[KafkaError] = []
 
@@ -233,10 +234,6 @@ def _raise_if_final(error: KafkaError) -> None:
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }:
         raise CommitLogUnavailable(f"Kafka: {error.str()}")
-    log.warning("Kafka: %s", error.str())
-
-
-def _complain(error: KafkaError) -> None:
     log.warning("Kafka: %s", error.str())
 
 

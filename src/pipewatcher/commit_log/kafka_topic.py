@@ -13,36 +13,24 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from pipewatcher.commit_log.kafka_url import KafkaTarget
-from pipewatcher.errors import CommitLogUnavailable, PipeWatcherError, SettingsError
+from pipewatcher.commit_log.kafka_errors import Complaints, explained
+from pipewatcher.commit_log.kafka_url import SETTING, KafkaTarget
+from pipewatcher.errors import SettingsError
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 8.0
 DEAD_LETTERS_RETENTION_MS = 90 * 86_400_000
-_SETTING = "PIPEWATCHER_COMMIT_LOG"
-
-
-class LastError:
-    """What a client complained about last: a sign-in that failed only shows as a timeout."""
-
-    def __init__(self) -> None:
-        self.error: KafkaError | None = None
-
-    def __call__(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - so the driver names it
-            self.error = error
-            log.debug("kafka: %s", error.str())
 
 
 def prepare_topics(target: KafkaTarget) -> None:
     """Blocks. Raises `SettingsError` with the remedy, or `CommitLogUnavailable`."""
-    last = LastError()
-    admin = AdminClient({**target.client, "error_cb": last, "log_level": 0})  # type: ignore[dict-item]
+    complaints = Complaints()
+    admin = AdminClient({**target.client, "error_cb": complaints, "log_level": 0})  # type: ignore[dict-item]
     try:
         known = admin.list_topics(timeout=TIMEOUT_S)
     except KafkaException as error:
-        raise explained(error, last, target) from error
+        raise explained(error, complaints.last, target) from error
     brokers = len(known.brokers)
     wanted = {target.topic: target.partitions, target.dead_letters: 1}
     missing = {name: count for name, count in wanted.items() if name not in known.topics}
@@ -52,38 +40,13 @@ def prepare_topics(target: KafkaTarget) -> None:
     have = len(known.topics[target.topic].partitions)
     if have < target.partitions:
         raise SettingsError(
-            f"{_SETTING}: the topic {target.topic} has {have} partition"
+            f"{SETTING}: the topic {target.topic} has {have} partition"
             f"{'' if have == 1 else 's'}, but {target.partitions} are wanted.",
             hint=f"Add ?partitions={have} to the URL, or give it more with kafka-topics --alter "
             f"--topic {target.topic} --partitions {target.partitions} while no gateway runs.",
         )
     replicas = min(len(p.replicas) for p in known.topics[target.topic].partitions.values())
     _warn_about_copies(admin, target, replicas)
-
-
-def explained(error: KafkaException, last: LastError, target: KafkaTarget) -> PipeWatcherError:
-    """The error as the operator can act on it."""
-    told: KafkaError = last.error or error.args[0]
-    text = told.str()
-    if told.code() in {
-        KafkaError._AUTHENTICATION,  # noqa: SLF001
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    }:
-        return SettingsError(
-            f"{_SETTING}: Kafka at {target.servers} does not accept this user and password.",
-            hint="Check user, password, mechanism= and security= in the URL.",
-        )
-    if "security.protocol" in text or "SSL" in text:
-        return SettingsError(
-            f"{_SETTING}: Kafka at {target.servers} speaks another security protocol: {text}",
-            hint="security= must be what the listener speaks: plaintext, ssl, sasl_plaintext or "
-            "sasl_ssl; ca= names the file of the authority that signed its certificate.",
-        )
-    return CommitLogUnavailable(
-        f"Kafka at {target.servers} cannot be reached: {text}",
-        hint=f"Check host and port in {_SETTING} and whether Kafka runs.",
-    )
 
 
 def _create(
@@ -110,8 +73,7 @@ def _create(
             if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 continue  # another process was first
             raise SettingsError(
-                f"{_SETTING}: the topic {name} is missing and cannot be made: "
-                f"{error.args[0].str()}",
+                f"{SETTING}: the topic {name} is missing and cannot be made: {error.args[0].str()}",
                 hint=f"Have it made: kafka-topics --create --topic {name} "
                 f"--partitions {missing[name]} --replication-factor {replicas} "
                 f"--config min.insync.replicas={insync}",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pipewatcher.errors import SettingsError
 
 PARTITIONS = 12
-_SETTING = "PIPEWATCHER_COMMIT_LOG"
+SETTING = "PIPEWATCHER_COMMIT_LOG"
 _FORM = "kafka://[user:password@]host:port,host:port/topic?security=…"
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _SECURITY = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
@@ -53,13 +53,13 @@ def parse_kafka_url(url: str) -> KafkaTarget:
     user, _, password = (unquote(text) for text in sign_in.partition(":"))
     topic = unquote(parts.path.strip("/"))
     if not servers or not _TOPIC.fullmatch(topic) or topic in {".", ".."}:
-        raise SettingsError(f"{_SETTING} must look like {_FORM}")
+        raise SettingsError(f"{SETTING} must look like {_FORM}")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     security = query.pop("security", "sasl_ssl" if user else "plaintext")
     _check("security", security, _SECURITY)
     if security.startswith("sasl") != bool(user):
         wanted = "needs" if security.startswith("sasl") else "does not use"
-        raise SettingsError(f"{_SETTING}: security={security} {wanted} a user and password")
+        raise SettingsError(f"{SETTING}: security={security} {wanted} a user and password")
     client = {"bootstrap.servers": _with_ports(servers), "security.protocol": security.upper()}
     mechanism = query.pop("mechanism", "PLAIN")
     _check("mechanism", mechanism, _MECHANISMS)
@@ -72,13 +72,13 @@ def parse_kafka_url(url: str) -> KafkaTarget:
     for name, option in _FILES.items():
         if (path := query.pop(name, None)) is not None:
             if not Path(path).is_file():
-                raise SettingsError(f"{_SETTING}: {name}={path} is no file")
+                raise SettingsError(f"{SETTING}: {name}={path} is no file")
             client[option] = path
     partitions = query.pop("partitions", str(PARTITIONS))
     if not partitions.isascii() or not partitions.isdigit() or not 1 <= int(partitions) <= 1_000:
-        raise SettingsError(f"{_SETTING}: partitions must be a number from 1 to 1000")
+        raise SettingsError(f"{SETTING}: partitions must be a number from 1 to 1000")
     if query:
-        raise SettingsError(f"{_SETTING}: unknown {', '.join(sorted(query))}; use {_FORM}")
+        raise SettingsError(f"{SETTING}: unknown {', '.join(sorted(query))}; use {_FORM}")
     return KafkaTarget(
         servers=client["bootstrap.servers"],
         topic=topic,
@@ -89,7 +89,7 @@ def parse_kafka_url(url: str) -> KafkaTarget:
 
 def _check(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise SettingsError(f"{_SETTING}: {name} must be one of {', '.join(known)}")
+        raise SettingsError(f"{SETTING}: {name} must be one of {', '.join(known)}")
 
 
 def _with_ports(servers: str) -> str:
