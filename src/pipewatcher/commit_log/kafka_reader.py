@@ -8,7 +8,6 @@ reader begin. What was not acked by then is delivered again to its new owner.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import threading
 from collections.abc import AsyncGenerator, Sequence
@@ -33,7 +32,7 @@ from pipewatcher.model import Batch, Position
 log = logging.getLogger(__name__)
 
 DELIVERY_READINGS_MAX = 10_000
-CONSUME_TIMEOUT_S = 0.05
+CONSUME_TIMEOUT_S = 0.02
 REVOKE_TIMEOUT_S = 30.0
 """Longer than a store may take to store a delivery or to say that it cannot."""
 DEAD_LETTER_TIMEOUT_S = 10.0
@@ -65,6 +64,8 @@ class KafkaReader:
         self._epochs: dict[int, int] = {}
         """Grows when a partition is taken away: an ack from before it says nothing any more."""
         self._handed_over = 0
+        self._acked: dict[int, int] = {}
+        """Not committed yet."""
         self._moved = threading.Condition()
         self._closed = False
         self._keep_poison = keep_poison
@@ -101,33 +102,21 @@ class KafkaReader:
             await asyncio.gather(coming, closing, return_exceptions=True)
             thread.shutdown(wait=False)
 
-    async def acknowledge(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
-        try:
-            await asyncio.to_thread(self._commit, offsets, epochs)
-        finally:
-            with self._moved:
-                self._handed_over -= 1
-                self._moved.notify_all()
-
-    def _commit(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
-        topic = self._target.topic
-        still_ours = [
-            TopicPartition(topic, partition, offset)
-            for partition, offset in offsets.items()
-            if self._epochs.get(partition, 0) == epochs.get(partition, 0)
-        ]
-        if not still_ours or self._closed:
-            return
-        try:
-            self._consumer.commit(offsets=still_ours, asynchronous=False)
-        except (KafkaException, RuntimeError) as error:
-            # They come again, to us or to another reader, and change nothing.
-            log.warning("offsets of %s are not committed: %s", self._group, error)
+    def acknowledge(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
+        """The reader's thread commits them: librdkafka lets no other thread commit while it waits
+        in a rebalance for just this."""
+        with self._moved:
+            for partition, offset in offsets.items():
+                if self._epochs.get(partition, 0) == epochs.get(partition, 0):
+                    self._acked[partition] = offset
+            self._handed_over -= 1
+            self._moved.notify_all()
 
     # On the reader's thread
 
     def _next(self) -> KafkaDelivery | None:
         """What has arrived, or None when nothing did for a while."""
+        self._commit()
         messages: list[Message] = []
         for message in self._consumer.consume(DELIVERY_READINGS_MAX, CONSUME_TIMEOUT_S):
             error = message.error()
@@ -152,6 +141,19 @@ class KafkaReader:
         self._position.update(offsets)
         epochs = {partition: self._epochs.get(partition, 0) for partition in offsets}
         return KafkaDelivery(batches, dict(self._position), self, offsets, epochs)
+
+    def _commit(self) -> None:
+        with self._moved:
+            acked, self._acked = self._acked, {}
+        if not acked:
+            return
+        topic = self._target.topic
+        offsets = [TopicPartition(topic, part, offset) for part, offset in acked.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            # They come again, to us or to another reader, and change nothing.
+            log.warning("offsets of %s are not committed: %s", self._group, error)
 
     def _bury(self, poison: Sequence[tuple[Message, str]]) -> None:
         """Durable in the dead-letter topic when it returns."""
@@ -196,18 +198,22 @@ class KafkaReader:
             )
         if not drained:
             log.warning("%s gives up partitions before all of it was stored", self._group)
+        self._commit()
         self._lost(consumer, partitions)
 
     def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        with self._moved:
+            for part in partitions:
+                self._epochs[part.partition] = self._epochs.get(part.partition, 0) + 1
+                self._acked.pop(part.partition, None)
         for part in partitions:
-            self._epochs[part.partition] = self._epochs.get(part.partition, 0) + 1
             self._position.pop(part.partition, None)
         log.info("%s gave up partitions %s", self._group, sorted(p.partition for p in partitions))
         consumer.incremental_unassign(partitions)
 
     def _close(self) -> None:
-        with contextlib.suppress(RuntimeError):
-            self._consumer.close()
+        self._commit()
+        self._consumer.close()
         if self._dead_letters is not None:
             self._dead_letters.flush(1)
 
@@ -221,8 +227,8 @@ class KafkaDelivery:
     _epochs: dict[int, int]
 
     async def ack(self) -> None:
-        """Commits the offsets."""
-        await self._reader.acknowledge(self._offsets, self._epochs)
+        """The offsets are committed before more is read or a partition is given away."""
+        self._reader.acknowledge(self._offsets, self._epochs)
 
 
 def _raise_if_final(error: KafkaError) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
+    ClusterMetadata,
     ConfigResource,
     NewTopic,
     ResourceType,
@@ -27,10 +29,7 @@ def prepare_topics(target: KafkaTarget) -> None:
     """Blocks. Raises `SettingsError` with the remedy, or `CommitLogUnavailable`."""
     complaints = Complaints()
     admin = AdminClient({**target.client, "error_cb": complaints, "log_level": 0})  # type: ignore[dict-item]
-    try:
-        known = admin.list_topics(timeout=TIMEOUT_S)
-    except KafkaException as error:
-        raise explained(error, complaints.last, target) from error
+    known = _first_look(admin, complaints, target)
     brokers = len(known.brokers)
     wanted = {target.topic: target.partitions, target.dead_letters: 1}
     missing = {name: count for name, count in wanted.items() if name not in known.topics}
@@ -47,6 +46,18 @@ def prepare_topics(target: KafkaTarget) -> None:
         )
     replicas = min(len(p.replicas) for p in known.topics[target.topic].partitions.values())
     _warn_about_copies(admin, target, replicas)
+
+
+def _first_look(admin: AdminClient, complaints: Complaints, target: KafkaTarget) -> ClusterMetadata:
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return admin.list_topics(timeout=1)
+        except KafkaException as error:
+            admin.poll(0)  # calls `complaints`
+            told = explained(error, complaints.last, target)
+            if isinstance(told, SettingsError) or time.monotonic() > until:
+                raise told from error
 
 
 def _create(
