@@ -132,12 +132,14 @@ class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
-    readings: int
+    """None is what an engine could only tell by reading everything."""
+
+    readings: int | None
     """Distinct readings stored and folded."""
-    unfolded: int
+    unfolded: int | None
     """Rows that wait for the next fold; queries see them already."""
     sensors: int
-    file_bytes: int
+    file_bytes: int | None
     folds: int
     fold_seconds: float
 

@@ -72,13 +72,13 @@ class BacklogFigures(Protocol):
 
 class StoreFigures(Protocol):
     @property
-    def readings(self) -> int: ...
+    def readings(self) -> int | None: ...
     @property
-    def unfolded(self) -> int: ...
+    def unfolded(self) -> int | None: ...
     @property
     def sensors(self) -> int: ...
     @property
-    def file_bytes(self) -> int: ...
+    def file_bytes(self) -> int | None: ...
     @property
     def folds(self) -> int: ...
     @property
@@ -146,11 +146,14 @@ class Figures:
             "accepting": ("1 while every door takes readings.", float(self.accepting)),
         }
         if self.store is not None:
-            gauges |= {
+            of_store = {
                 "store_readings": ("Distinct readings folded.", self.store.readings),
                 "unfolded_rows": ("Rows that wait for a fold.", self.store.unfolded),
                 "store_bytes": ("Size of the store's files.", self.store.file_bytes),
                 "sensors": ("Sensors with readings.", self.store.sensors),
+            }
+            gauges |= {
+                name: (text, value) for name, (text, value) in of_store.items() if value is not None
             }
         return gauges
 

@@ -38,6 +38,7 @@ from pipewatcher.intake import Intake
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
 from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.readings.influxdb import InfluxDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import ROLES, Settings
@@ -62,6 +63,8 @@ COMMIT_LOGS: dict[str, Callable[[Settings], CommitLog]] = {
 }
 READINGS: dict[str, Callable[[Settings], ReadingsStore]] = {
     "duckdb": lambda s: DuckDBStore(s.data_dir / "readings.duckdb", memory_mb=s.store_memory_mb),
+    "influxdb": lambda s: InfluxDBStore(s.readings),
+    "influxdbs": lambda s: InfluxDBStore(s.readings),
 }
 REGISTRIES: dict[str, Callable[[Settings], Registry]] = {
     "sqlite": lambda s: SQLiteRegistry(s.data_dir / "registry.sqlite"),

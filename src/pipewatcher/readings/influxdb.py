@@ -1,0 +1,211 @@
+"""Readings in InfluxDB, for when many processes write and ask.
+
+A point is (sensor, event_time) and the last write of it stands. Rollups are made in the background
+for hours and days that nobody has written to for a minute; until then they are asked from raw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+
+from pipewatcher.errors import StoreUnavailable
+from pipewatcher.model import (
+    DAY,
+    SECOND,
+    Batch,
+    Features,
+    ImportCounts,
+    Micros,
+    Position,
+    RefusedReading,
+    SensorAverage,
+    Series,
+    StoredReading,
+    StoreStats,
+)
+from pipewatcher.readings import influxdb_reads as reads
+from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
+from pipewatcher.readings.influxdb_lines import TIME_MAX, TIME_MIN, id_of, lines_of
+from pipewatcher.readings.influxdb_rollups import (
+    WIDTHS,
+    Span,
+    Unit,
+    rollup_line,
+    tables_by_part,
+    units_of,
+    version_line,
+)
+from pipewatcher.readings.influxdb_setup import prepare
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 60.0
+"""A unit that was written to more recently is asked from raw: it would be void again soon."""
+ROLL_INTERVAL_S = 5.0
+HOURS_KEPT_UP: Micros = 40 * DAY
+"""Older hours that another process left void are only asked for at a window's edge."""
+
+
+class InfluxDBStore:
+    def __init__(self, url: str) -> None:
+        """Raises `SettingsError` for a URL that cannot be understood."""
+        self._target = parse_influxdb_url(url)
+        self._http: InfluxHttp | None = None
+        self._touched: dict[Unit, float] = {}
+        """When this process wrote last to a unit whose rollup is void, on the monotonic clock."""
+        self._roller: asyncio.Task[None] | None = None
+        self._sensors: dict[str, None] = {}
+        self._folds = 0
+        self._fold_seconds = 0.0
+
+    @property
+    def features(self) -> Features:
+        return Features(split_roles=True)
+
+    async def open(self) -> None:
+        """Raises `SettingsError` with the remedy, or `StoreUnavailable`."""
+        if self._http is None:
+            self._http = InfluxHttp(self._target)
+        await prepare(self._http)
+
+    async def close(self) -> None:
+        if self._roller is not None:
+            self._roller.cancel()
+            await asyncio.gather(self._roller, return_exceptions=True)
+            self._roller = None
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def position(self) -> Position:
+        """Always `{}`: the commit log remembers how far it was read."""
+        await self._client().request("GET", "/ping")
+        return {}
+
+    async def append(
+        self, batches: Sequence[Batch], position: Position
+    ) -> Sequence[RefusedReading]:
+        if self._roller is None:
+            self._roller = asyncio.create_task(self._roll_often(), name="influxdb rollups")
+        http = self._client()
+        lines = await asyncio.to_thread(lines_of, batches)
+        refused = await http.write_readings(lines)
+        # After the readings: whoever sees the new token sees the readings too.
+        await self._void(await asyncio.to_thread(units_of, lines))
+        return [line.refused(reason) for line, reason in refused]
+
+    async def settle(self) -> None:
+        """Rolls up everything that this process has written."""
+        await self._roll(0.0)
+
+    async def sensors(self) -> list[str]:
+        for tag in await reads.sensor_tags(self._client()):
+            self._sensors.setdefault(tag)
+        return [id_of(tag) for tag in self._sensors]
+
+    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
+        return await reads.averages(self._client(), start, end)
+
+    async def series(
+        self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
+    ) -> list[Series]:
+        return await reads.series(self._client(), equipment_ids, start, end, bucket)
+
+    async def readings(
+        self, equipment_id: str, start: Micros, end: Micros, limit: int
+    ) -> list[StoredReading]:
+        return await reads.readings(self._client(), equipment_id, start, end, limit)
+
+    async def import_counts(self, import_id: int) -> ImportCounts:
+        """Zeros: InfluxDB overwrites without telling what stood there."""
+        return ImportCounts()
+
+    async def stats(self) -> StoreStats:
+        return StoreStats(
+            readings=None,
+            unfolded=None,
+            sensors=len(await self.sensors()),
+            file_bytes=None,
+            folds=self._folds,
+            fold_seconds=self._fold_seconds,
+        )
+
+    def _client(self) -> InfluxHttp:
+        if self._http is None:
+            raise StoreUnavailable
+        return self._http
+
+    # Rollups
+
+    async def _void(self, units: Iterable[Unit]) -> None:
+        token = uuid.uuid4().hex
+        now = time.monotonic()
+        lines = []
+        for unit in units:
+            self._touched[unit] = now
+            lines.append(version_line(unit, token))
+        if lines:
+            refused = await self._client().write(lines)
+            if refused is not None:
+                raise StoreUnavailable(f"InfluxDB does not take our marks: {refused}")
+
+    async def _roll_often(self) -> None:
+        with contextlib.suppress(StoreUnavailable):
+            await self._find_void()
+        while True:
+            await asyncio.sleep(ROLL_INTERVAL_S)
+            try:
+                await self._roll(QUIET_S)
+            except StoreUnavailable as error:
+                log.warning("rollups wait: %s", error)
+
+    async def _find_void(self) -> None:
+        """What a process that was killed has left."""
+        http = self._client()
+        hours_from = int(time.time() * SECOND) - HOURS_KEPT_UP
+        now = time.monotonic()
+        for width, start in (("1d", TIME_MIN), ("1h", hours_from)):
+            tokens = await reads.versions(http, width, start, TIME_MAX)
+            rolled = await reads.rolled(http, width, start, TIME_MAX)
+            for unit, token in tokens.items():
+                if rolled.get(unit) != token:
+                    self._touched.setdefault(unit, now)
+
+    async def _roll(self, quiet_s: float) -> None:
+        """Rolls up what is quiet, one hour or day of all its parts at a time."""
+        now = time.monotonic()
+        quiet: dict[tuple[str, Micros], set[int]] = {}
+        for unit, touched in self._touched.items():
+            if now - touched >= quiet_s:
+                quiet.setdefault((unit.width, unit.start), set()).add(unit.part)
+        for (width, start), parts in sorted(quiet.items(), key=lambda one: -one[0][1]):
+            began = time.monotonic()
+            await self._roll_units(width, start, parts)
+            self._folds += 1
+            self._fold_seconds += time.monotonic() - began
+
+    async def _roll_units(self, width: str, start: Micros, parts: set[int]) -> None:
+        http = self._client()
+        units = {part: Unit(width, start, part) for part in parts}
+        seen = {unit: self._touched.get(unit) for unit in units.values()}
+        tokens = await reads.versions(http, width, start, start + 1)
+        span = Span(start, start + WIDTHS[width], frozenset(parts))
+        tables = tables_by_part(await reads.raw_figures(http, span))
+        lines = [
+            rollup_line(units[part], tokens[units[part]], *table)
+            for part, table in tables.items()
+            if part in units and units[part] in tokens
+        ]
+        if lines:
+            refused = await http.write(lines)
+            if refused is not None:
+                log.error("InfluxDB does not take a rollup: %s", refused)
+        for unit, touched in seen.items():
+            # Written to in the meantime: it is void already, and waits again.
+            if self._touched.get(unit) == touched:
+                self._touched.pop(unit, None)

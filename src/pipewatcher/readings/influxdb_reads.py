@@ -1,0 +1,240 @@
+"""Questions in InfluxQL. Times are microseconds; names in them were encoded by `tag_of`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pipewatcher.model import (
+    IMPORT_ORIGIN_PREFIX,
+    Bucket,
+    Micros,
+    SensorAverage,
+    Series,
+    StoredReading,
+)
+from pipewatcher.readings.influxdb_http import InfluxHttp, NotANumber
+from pipewatcher.readings.influxdb_lines import PARTS, TIME_MAX, TIME_MIN, id_of, tag_of
+from pipewatcher.readings.influxdb_rollups import (
+    Figures,
+    Span,
+    Unit,
+    plan,
+    read_rollup,
+    void_spans,
+)
+
+SCALE = 2.0**-32
+"""Sums are kept times this, so that a few huge values do not add up to infinity."""
+_FOUR = tuple[int, int, float, float, float]
+
+
+def between(start: Micros, end: Micros) -> str:
+    return f"time >= {max(start, TIME_MIN)}u AND time < {min(end, TIME_MAX)}u"
+
+
+async def raw_figures(http: InfluxHttp, span: Span) -> dict[str, tuple[float, float, float, float]]:
+    """(count, sum / 2³², min, max) of each sensor's readings in the span, by tag."""
+    parts = ""
+    if span.parts is not None and len(span.parts) < PARTS:
+        parts = f" AND part =~ /^({'|'.join(map(str, sorted(span.parts)))})$/"
+    times = between(span.start, span.end)
+    found = await _figures(http, times, parts, "GROUP BY equipmentId")
+    return {tag: (count, total, low, high) for tag, [(_, count, total, low, high)] in found}
+
+
+async def _figures(
+    http: InfluxHttp, times: str, tags: str, group: str
+) -> list[tuple[str, list[Any]]]:
+    """By tag the rows (time, count, sum / 2³², min, max)."""
+    try:
+        [found] = await http.query(
+            "SELECT count(value), sum(value), min(value), max(value) FROM reading "
+            f"WHERE {times}{tags} {group}",
+            row=_FOUR,
+        )
+    except NotANumber:
+        # Each value is made small before they are added up.
+        [found] = await http.query(
+            "SELECT count(value), sum(scaled), min(value), max(value) FROM "
+            f"(SELECT value, value * {SCALE:.42f} AS scaled FROM reading "
+            f"WHERE {times}{tags} GROUP BY equipmentId) WHERE {times} {group}",
+            row=_FOUR,
+        )
+        return [(rows.tags["equipmentId"], rows.values) for rows in found]
+    return [
+        (
+            rows.tags["equipmentId"],
+            [(at, n, total * SCALE, low, high) for at, n, total, low, high in rows.values],
+        )
+        for rows in found
+    ]
+
+
+async def versions(http: InfluxHttp, width: str, start: Micros, end: Micros) -> dict[Unit, str]:
+    """The token of each unit that starts in `[start, end)` and was ever written to."""
+    return await _tokens(http, "reading_version", width, start, end)
+
+
+async def rolled(http: InfluxHttp, width: str, start: Micros, end: Micros) -> dict[Unit, str]:
+    """The token that each unit's rollup holds."""
+    return await _tokens(http, "reading_rollup", width, start, end)
+
+
+async def _tokens(
+    http: InfluxHttp, measurement: str, width: str, start: Micros, end: Micros
+) -> dict[Unit, str]:
+    [series] = await http.query(
+        f"SELECT token FROM {measurement} WHERE width = '{width}' AND {between(start, end)} "
+        "GROUP BY part",
+        row=tuple[int, str],
+    )
+    return {
+        Unit(width, time, int(rows.tags["part"])): token
+        for rows in series
+        for time, token in rows.values
+    }
+
+
+async def averages(http: InfluxHttp, start: Micros, end: Micros) -> list[SensorAverage]:
+    whole, edges = plan(start, end)
+    figures = Figures()
+    firsts, lasts, voids, _ = await asyncio.gather(
+        _ends(http, "first", start, end),
+        _ends(http, "last", TIME_MIN, end),
+        asyncio.gather(*(_add_rollups(http, figures, *part) for part in whole)),
+        asyncio.gather(*(_add_raw(http, figures, span) for span in edges)),
+    )
+    spans = void_spans([unit for some in voids for unit in some])
+    await asyncio.gather(*(_add_raw(http, figures, span) for span in spans))
+    total = figures.total().tolist()
+    found = {tag: total[at] for tag, at in figures.index.items()}
+    return [
+        _average(tag, found.get(tag), firsts.get(tag), last, start) for tag, last in lasts.items()
+    ]
+
+
+async def _add_rollups(
+    http: InfluxHttp, figures: Figures, width: str, start: Micros, end: Micros
+) -> list[Unit]:
+    """Adds what is valid; the units that are not must be asked from raw."""
+    tokens = await versions(http, width, start, end)
+    [series] = await http.query(
+        f"SELECT token, body FROM reading_rollup WHERE width = '{width}' AND "
+        f"{between(start, end)} GROUP BY part",
+        row=tuple[int, str, str],
+    )
+    for rows in series:
+        part = int(rows.tags["part"])
+        for time, token, body in rows.values:
+            unit = Unit(width, time, part)
+            if tokens.get(unit) == token:
+                figures.add(*read_rollup(body))
+                del tokens[unit]
+    return list(tokens)
+
+
+async def _add_raw(http: InfluxHttp, figures: Figures, span: Span) -> None:
+    found = await raw_figures(http, span)
+    if found:
+        figures.add(list(found), np.array(list(found.values()), np.float64))
+
+
+async def _ends(
+    http: InfluxHttp, which: str, start: Micros, end: Micros
+) -> dict[str, tuple[Micros, float]]:
+    """The first or last reading of each sensor in `[start, end)`, by tag."""
+    [series] = await http.query(
+        f"SELECT {which}(value) FROM reading WHERE {between(start, end)} GROUP BY equipmentId",
+        row=tuple[int, float],
+    )
+    return {rows.tags["equipmentId"]: rows.values[0] for rows in series}
+
+
+def _average(
+    tag: str,
+    figure: list[float] | None,
+    first: tuple[Micros, float] | None,
+    last: tuple[Micros, float],
+    start: Micros,
+) -> SensorAverage:
+    count, total, low, high = figure if figure is not None else (0.0, 0.0, None, None)
+    return SensorAverage(
+        equipment_id=id_of(tag),
+        count=int(count),
+        mean=total / count / SCALE if count else None,
+        min=low,
+        max=high,
+        first_time=first[0] if first is not None else None,
+        last_in_window=last[0] if last[0] >= start else None,
+        last_time=last[0],
+        last_value=last[1],
+    )
+
+
+async def series(
+    http: InfluxHttp, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
+) -> list[Series]:
+    names = list(dict.fromkeys(equipment_ids))
+    tags = "|".join(tag_of(name) for name in names)
+    times = between(start, end)
+    where = f" AND equipmentId =~ /^({tags})$/"
+    group = f"GROUP BY equipmentId, time({bucket}u) fill(none)"
+    figures, [counts] = await asyncio.gather(
+        _figures(http, times, where, group),
+        http.query(
+            f"SELECT count(value) FROM reading WHERE {times}{where} AND "
+            f"origin =~ /^{IMPORT_ORIGIN_PREFIX}/ {group}",
+            row=tuple[int, int],
+        ),
+    )
+    imported = {rows.tags["equipmentId"]: dict(rows.values) for rows in counts}
+    found = {id_of(tag): _buckets(values, imported.get(tag, {})) for tag, values in figures}
+    return [Series(equipment_id=name, buckets=found.get(name, [])) for name in names]
+
+
+def _buckets(values: list[Any], imported: dict[Micros, int]) -> list[Bucket]:
+    return [
+        Bucket(
+            start=time,
+            mean=total / count / SCALE,
+            min=low,
+            max=high,
+            count=count,
+            imported=imported.get(time, 0),
+        )
+        for time, count, total, low, high in values
+        if count
+    ]
+
+
+async def readings(
+    http: InfluxHttp, equipment_id: str, start: Micros, end: Micros, limit: int
+) -> list[StoredReading]:
+    [found] = await http.query(
+        f"SELECT value, origin FROM reading WHERE equipmentId = '{tag_of(equipment_id)}' AND "
+        f"{between(start, end)} ORDER BY time LIMIT {limit}",
+        # InfluxDB writes minus zero as -0, which reads as the integer 0.
+        row=tuple[int, msgspec.Raw, str | None],
+    )
+    return [
+        StoredReading(
+            equipment_id=equipment_id,
+            event_time=time,
+            value=float(bytes(value)),
+            origin=origin or "influxdb",
+        )
+        for rows in found
+        for time, value, origin in rows.values
+    ]
+
+
+async def sensor_tags(http: InfluxHttp) -> list[str]:
+    [found] = await http.query(
+        "SHOW TAG VALUES FROM reading WITH KEY = equipmentId", row=tuple[str, str]
+    )
+    return [tag for rows in found for _, tag in rows.values]

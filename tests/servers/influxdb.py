@@ -1,0 +1,78 @@
+"""InfluxDB 1.x with sign-in required."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from servers.process import ServerProcess, free_port
+
+USER = "pipewatcher"
+PASSWORD = "influx-test-password"
+
+
+def missing() -> str | None:
+    return None if shutil.which("influxd") else "there is no influxd"
+
+
+class InfluxDB(ServerProcess):
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "influxdb.conf"
+        config.write_text(_CONFIG.format(folder=folder, http=self.port, rpc=free_port()))
+        super().__init__(["influxd", "-config", str(config)], folder, self._answers)
+        self._first = True
+
+    def url(self, database: str = "plant", user: str = USER, password: str = PASSWORD) -> str:
+        return f"influxdb://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def wait(self) -> Self:
+        super().wait()
+        if self._first:
+            self._first = False
+            self.query(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+        return self
+
+    def query(self, text: str, **parameters: str) -> httpx.Response:
+        """As the administrator."""
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.port}/query",
+            data={"q": text, **parameters},
+            auth=(USER, PASSWORD),
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.port}/ping").status_code == 204
+        except httpx.TransportError:
+            return False
+
+
+_CONFIG = """
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc}"
+[meta]
+  dir = "{folder}/meta"
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  index-version = "tsi1"
+[coordinator]
+  write-timeout = "10s"
+[retention]
+  enabled = true
+[monitor]
+  store-enabled = false
+[http]
+  bind-address = "127.0.0.1:{http}"
+  auth-enabled = true
+  log-enabled = false
+  max-body-size = 0
+"""
