@@ -6,7 +6,7 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # command:package
-wanted=(chromium:chromium wrk:wrk java:default-jre-headless mvn:maven)
+wanted=(chromium:chromium wrk:wrk java:default-jre-headless mvn:maven influxd:influxdb)
 
 install_packages() {
     echo "Installing $* …"

@@ -69,9 +69,16 @@ class InfluxDBStore:
 
     async def open(self) -> None:
         """Raises `SettingsError` with the remedy, or `StoreUnavailable`."""
-        if self._http is None:
-            self._http = InfluxHttp(self._target)
-        await prepare(self._http)
+        if self._http is not None:
+            await prepare(self._http)
+            return
+        http = InfluxHttp(self._target)
+        try:
+            await prepare(http)
+        except BaseException:
+            await http.close()
+            raise
+        self._http = http
 
     async def close(self) -> None:
         if self._roller is not None:
@@ -96,6 +103,9 @@ class InfluxDBStore:
         lines = await asyncio.to_thread(lines_of, batches)
         refused = await http.write_readings(lines)
         # After the readings: whoever sees the new token sees the readings too.
+        if refused:
+            never = {id(line) for line, _ in refused}
+            lines = [line for line in lines if id(line) not in never]
         await self._void(await asyncio.to_thread(units_of, lines))
         return [line.refused(reason) for line, reason in refused]
 

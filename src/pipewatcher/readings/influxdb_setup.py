@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from pipewatcher.errors import SettingsError, StoreUnavailable
+from pipewatcher.model import SECOND
 from pipewatcher.readings.influxdb_http import SETTING, InfluxHttp
 
 log = logging.getLogger(__name__)
@@ -103,20 +105,23 @@ async def _check_rights(http: InfluxHttp) -> None:
     if read.status_code != 200 or "error" in read.text:
         raise refused
     try:
-        if await http.write(["pipewatcher_check value=1.0 0"]) is not None:
+        if (
+            await http.write([f"pipewatcher_check value=1.0 {int(time.time()) * SECOND}"])
+            is not None
+        ):
             raise refused
     except StoreUnavailable as error:
         raise refused from error
     for series in read.json()["results"][0].get("series", []):
-        columns = series["columns"]
         for row in series.get("values", []):
-            policy = dict(zip(columns, row, strict=True))
+            policy = dict(zip(series["columns"], row, strict=True))
             if policy.get("default") and policy.get("duration") not in {"0s", "0", None}:
-                log.warning(
-                    "InfluxDB drops what is older than %s from %s: older readings are refused or "
-                    "vanish. ALTER RETENTION POLICY %s ON %s DURATION INF keeps them.",
-                    policy["duration"], name, policy["name"], name,
-                )  # fmt: skip
+                raise SettingsError(
+                    f"{SETTING}: InfluxDB drops what is older than {policy['duration']} from "
+                    f"{name}: late readings would vanish and means be wrong.",
+                    hint=f'ALTER RETENTION POLICY "{policy["name"]}" ON "{name}" DURATION INF, or '
+                    "another database.",
+                )
 
 
 def _check_sign_in(http: InfluxHttp, status: int) -> None:
