@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -69,6 +69,11 @@ READINGS: dict[str, Callable[[Settings], ReadingsStore]] = {
 REGISTRIES: dict[str, Callable[[Settings], Registry]] = {
     "sqlite": lambda s: SQLiteRegistry(s.data_dir / "registry.sqlite"),
 }
+ENGINES: dict[str, Mapping[str, Callable[[Settings], Any]]] = {
+    "commit_log": COMMIT_LOGS,
+    "readings": READINGS,
+    "registry": REGISTRIES,
+}
 EMBEDDED = frozenset({"embedded", "duckdb", "sqlite"})
 """Engines whose files one process holds alone."""
 
@@ -107,17 +112,17 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
 
     Raises `DataFolderInUse`, `DataFolderTooNew`, `SettingsError` and what the engines raise.
     """
-    _check_roles(settings)
+    check_roles(settings)
     data_dir, roles = settings.data_dir, settings.roles.split(",")
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(_hold(data_dir / "lock"))
         stop = Stop()
-        registry: Registry = _adapter("registry", REGISTRIES, settings)
+        registry: Registry = engine("registry", settings)
         store: ReadingsStore | None = None
         if "writer" in roles or "api" in roles:
-            store = _adapter("readings", READINGS, settings)
-        commit_log: CommitLog = _adapter("commit_log", COMMIT_LOGS, settings)
+            store = engine("readings", settings)
+        commit_log: CommitLog = engine("commit_log", settings)
         for opened in (registry, store, commit_log):
             if opened is not None:
                 await opened.open()
@@ -216,7 +221,7 @@ def _discovery(
     return StoreDiscovery(store, registry)
 
 
-def _check_roles(settings: Settings) -> None:
+def check_roles(settings: Settings) -> None:
     """Raises `SettingsError` for an engine that the processes of split roles cannot share."""
     if set(settings.roles.split(",")) == ROLES:
         return
@@ -360,7 +365,12 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
     )
 
 
-def _adapter(name: str, makers: dict[str, Callable[[Settings], Any]], settings: Settings) -> Any:
+def engine(name: str, settings: Settings) -> Any:
+    """What stands behind the setting `commit_log`, `readings` or `registry`, not opened yet.
+
+    Raises `SettingsError`.
+    """
+    makers = ENGINES[name]
     scheme = _scheme(getattr(settings, name))
     maker = makers.get(scheme)
     if maker is None:

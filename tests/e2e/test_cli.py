@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -116,3 +117,49 @@ def test_every_setting_is_listed(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "PIPEWATCHER_DATA_DIR" in done.stdout
     assert "PIPEWATCHER_STORE_MEMORY_MB" in done.stdout
+
+
+def test_the_doctor_finds_nothing_wrong_with_the_defaults_and_names_what_is(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "data"
+    well = run(folder, "doctor", "--http-port", "0")
+    assert well.returncode == 0, well.stdout
+    assert "wrong" not in well.stdout
+    assert not folder.exists(), "looking changes nothing"
+    with Server(folder):
+        beside = run(folder, "doctor")
+        assert beside.returncode == 0, beside.stdout
+        assert "runs on this folder" in beside.stdout
+    afterwards = run(folder, "doctor", "--http-port", "0")
+    assert afterwards.returncode == 0, afterwards.stdout
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ill = subprocess.run(
+            [sys.executable, "-m", "pipewatcher", "doctor"],
+            env={
+                **os.environ,
+                "PIPEWATCHER_DATA_DIR": str(folder),
+                "PIPEWATCHER_HTTP_PORT": str(taken.getsockname()[1]),
+                "PIPEWATCHER_COMMIT_LOG": "kafka://plant:secret-word@127.0.0.1:1/readings",
+                "PIPEWATCHER_READINGS": "influxdb://plant:secret-word@127.0.0.1:1/plant",
+                "PIPEWATCHER_ROLES": "gateway",
+                "PIPEWATCHER_DISK_FREE_MIN_MB": str(10**9),
+            },
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ill.returncode == 1
+    said = " ".join(ill.stdout.split())
+    for part in (
+        "MiB nothing is accepted",
+        "PIPEWATCHER_REGISTRY=sqlite: is a file that one process holds alone",
+        "PIPEWATCHER_HTTP_PORT: cannot listen",
+        "Check host and port in PIPEWATCHER_COMMIT_LOG",
+        "Check host and port in PIPEWATCHER_READINGS",
+    ):
+        assert part in said
+    assert "secret-word" not in ill.stdout + ill.stderr

@@ -89,6 +89,19 @@ def sensors(config: Config = None, data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def doctor(
+    config: Config = None,
+    data_dir: DataDir = None,
+    http_port: Annotated[int | None, typer.Option(help="Port to be tried.")] = None,
+) -> None:
+    """Try the settings against disk, port and servers; say what is wrong and how to mend it."""
+    from pipewatcher.cli.doctor import examine
+    from pipewatcher.settings import load_settings
+
+    raise typer.Exit(examine(load_settings(config, data_dir=data_dir, http_port=http_port)))
+
+
+@app.command()
 def config() -> None:
     """Every setting with its default."""
     from pipewatcher.cli.asking import show_settings

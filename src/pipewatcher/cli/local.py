@@ -19,7 +19,7 @@ from pipewatcher.wiring import serve_local
 async def local_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """As the local administrator, over the Unix socket in the data folder."""
     async with contextlib.AsyncExitStack() as stack:
-        if not await _answers(settings.data_dir):
+        if not await is_running(settings.data_dir):
             await stack.enter_async_context(serve_local(settings))
         address = stack.enter_context(local_socket.address_of(settings.data_dir))
         transport = httpx.AsyncHTTPTransport(uds=address)
@@ -29,7 +29,8 @@ async def local_api(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
         yield await stack.enter_async_context(client)
 
 
-async def _answers(data_dir: Path) -> bool:
+async def is_running(data_dir: Path) -> bool:
+    """Whether a process holds the folder and answers."""
     try:
         with local_socket.address_of(data_dir) as address:
             _, writer = await asyncio.open_unix_connection(address)

@@ -14,7 +14,13 @@ log = logging.getLogger(__name__)
 
 async def prepare(http: InfluxHttp) -> None:
     """Raises `SettingsError` with the remedy, or `StoreUnavailable`."""
-    answer = await http.request("GET", "/ping")
+    try:
+        answer = await http.request("GET", "/ping")
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"InfluxDB at {http.target.base_url} cannot be reached.",
+            hint=f"Check host and port in {SETTING} and whether InfluxDB runs.",
+        ) from error
     version = answer.headers.get("x-influxdb-version", "")
     build = answer.headers.get("x-influxdb-build", "")
     if version.removeprefix("v").startswith("3") or "core" in build.lower():

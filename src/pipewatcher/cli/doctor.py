@@ -1,0 +1,173 @@
+"""`pipewatcher doctor`: the settings against the real disk, port and servers, in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from pipewatcher.cli.local import checked, is_running, local_api
+from pipewatcher.errors import PipeWatcherError
+from pipewatcher.settings import PREFIX, Settings
+from pipewatcher.wiring import EMBEDDED, check_roles, engine
+
+ENGINES = {
+    "commit_log": "commit-log.sqlite",
+    "readings": "readings.duckdb",
+    "registry": "registry.sqlite",
+}
+"""Setting -> the embedded engine's file."""
+TIMEOUT_S = 60.0
+MIB = 2**20
+
+Verdict: TypeAlias = Literal["well", "look", "wrong"]
+_STYLES = {"well": "green", "look": "yellow", "wrong": "red"}
+
+
+class Report:
+    def __init__(self) -> None:
+        self.wrong = 0
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, verdict: Verdict, what: str, hint: str | None = None) -> None:
+        self.wrong += verdict == "wrong"
+        self._console.print(Text.assemble((f"{verdict:6}", _STYLES[verdict]), what))
+        if hint:
+            self._console.print(Text(f"      → {hint}"))
+
+
+def examine(settings: Settings) -> int:
+    """Prints a line for everything that was looked at. 0 when nothing is wrong, else 1."""
+    report = Report()
+    asyncio.run(_examine(settings, report))
+    return 1 if report.wrong else 0
+
+
+async def _examine(settings: Settings, report: Report) -> None:
+    running = await is_running(settings.data_dir)
+    _folder(settings, report)
+    try:
+        check_roles(settings)
+    except PipeWatcherError as error:
+        report.say("wrong", error.detail, error.hint)
+    else:
+        report.say("well", f"{PREFIX}ROLES: {settings.roles}")
+    if running:
+        await _ask_the_running_one(settings, report)
+    else:
+        _port(settings, report)
+    for name in ENGINES:
+        await _engine(settings, name, report, running=running)
+
+
+def _folder(settings: Settings, report: Report) -> None:
+    name, folder = f"{PREFIX}DATA_DIR", settings.data_dir
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        report.say("wrong", f"{name}: {existing} cannot be written to.", "Give its user the right.")
+        return
+    free = shutil.disk_usage(existing).free // MIB
+    least = settings.disk_free_min_mb
+    if free < least:
+        report.say(
+            "wrong",
+            f"{name}: {free:,} MiB are free on the disk of {folder}; below {least:,} MiB nothing "
+            "is accepted.",
+            f"Free space, or lower {PREFIX}DISK_FREE_MIN_MB.",
+        )
+    else:
+        report.say("well", f"{name}: {folder}, {free:,} MiB free")
+
+
+def _port(settings: Settings, report: Report) -> None:
+    name = f"{PREFIX}HTTP_PORT"
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    with closing(socket.socket(family, socket.SOCK_STREAM)) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((settings.http_host, settings.http_port))
+        except OSError as error:
+            report.say(
+                "wrong",
+                f"{name}: cannot listen on {settings.http_host}:{settings.http_port}: "
+                f"{error.strerror}",
+                "Another program may use the port; take another one.",
+            )
+            return
+    report.say("well", f"{name}: {settings.http_host}:{settings.http_port} is free")
+
+
+async def _ask_the_running_one(settings: Settings, report: Report) -> None:
+    async with local_api(settings) as api:
+        status = checked(await api.get("/api/v1/status")).json()
+    lag = status["lag"]
+    behind = f"{lag['readings']:,} readings, {lag['seconds']:.0f} s behind"
+    if status["accepting"]:
+        report.say("well", f"PipeWatcher {status['version']} runs on this folder; {behind}")
+    else:
+        report.say("wrong", f"PipeWatcher runs, but refuses readings: {status['reason']}; {behind}")
+
+
+async def _engine(settings: Settings, name: str, report: Report, *, running: bool) -> None:
+    url = getattr(settings, name)
+    scheme = urlsplit(url).scheme
+    shown = f"{PREFIX}{name.upper()}: {_without_secrets(url)}"
+    if scheme in EMBEDDED:
+        file = settings.data_dir / ENGINES[name]
+        if running:
+            report.say("well", f"{shown} is held by the running process")
+            return
+        if not file.exists():
+            report.say("well", f"{shown} will be made at the first start")
+            return
+    with _warnings() as warnings:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                opened = engine(name, settings)
+                try:
+                    await opened.open()
+                finally:
+                    await opened.close()
+        except PipeWatcherError as error:
+            report.say("wrong", error.detail, error.hint)
+            return
+        except TimeoutError:
+            report.say("wrong", f"{shown} does not answer within {TIMEOUT_S:.0f} s")
+            return
+    report.say("well", f"{shown} answers, and may be read and written")
+    for warning in warnings:
+        report.say("look", warning)
+
+
+def _without_secrets(url: str) -> str:
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{after}" if at else url
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What the engines warn about while they open."""
+    found: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    handler = Collect(logging.WARNING)
+    root = logging.getLogger("pipewatcher")
+    root.addHandler(handler)
+    propagated, root.propagate = root.propagate, False
+    try:
+        yield found
+    finally:
+        root.removeHandler(handler)
+        root.propagate = propagated
