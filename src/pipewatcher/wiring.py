@@ -39,6 +39,7 @@ from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.influxdb import InfluxDBStore
+from pipewatcher.registry.mongodb import MongoDBRegistry
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import ROLES, Settings
@@ -68,6 +69,8 @@ READINGS: dict[str, Callable[[Settings], ReadingsStore]] = {
 }
 REGISTRIES: dict[str, Callable[[Settings], Registry]] = {
     "sqlite": lambda s: SQLiteRegistry(s.data_dir / "registry.sqlite"),
+    "mongodb": lambda s: MongoDBRegistry(s.registry),
+    "mongodb+srv": lambda s: MongoDBRegistry(s.registry),
 }
 ENGINES: dict[str, Mapping[str, Callable[[Settings], Any]]] = {
     "commit_log": COMMIT_LOGS,

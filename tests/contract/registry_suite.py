@@ -58,6 +58,13 @@ class RegistrySuite:
         assert {n.kind for n in newest} == {"new_sensor"}
         assert [n.created_at for n in newest + older] == [6, 5, 5]
 
+    async def test_an_id_that_comes_twice_in_one_call_is_one_sensor(
+        self, registry: Registry
+    ) -> None:
+        assert await registry.register(["a", "b", "a"], 5) == ["a", "b"]
+        assert len(await registry.notifications(10)) == 2
+        assert await registry.register([], 6) == []
+
     async def test_twenty_thousand_sensors_are_registered_in_one_call(
         self, registry: Registry
     ) -> None:
@@ -78,11 +85,59 @@ class RegistrySuite:
         with pytest.raises(NotFound):
             await registry.update_sensor("EQ-1", {"name": "x"})
 
-    async def test_texts_are_kept_as_they_are(self, registry: Registry) -> None:
-        hostile = "'; DROP TABLE sensor; --"
-        await registry.register([hostile], 1)
-        await registry.update_sensor(hostile, {"name": hostile})
-        assert (await registry.sensor(hostile)).name == hostile
+    @pytest.mark.parametrize(
+        "text",
+        ["'; DROP TABLE sensor; --", "$where", "a.b.$c", "_id", "new_sensor:a", '\U0001f525é"\\'],
+    )
+    async def test_texts_are_kept_as_they_are(self, registry: Registry, text: str) -> None:
+        other = text.swapcase() + "e\u0301"
+        await registry.register([text, other], 1)
+        await registry.update_sensor(text, {"name": text, "unit": "\n\0 ", "location": ""})
+        sensor = await registry.sensor(text)
+        assert (sensor.name, sensor.unit, sensor.location) == (text, "\n\0 ", "")
+        assert (await registry.sensor(other)).name is None
+        assert await registry.sensors() == sorted(
+            [sensor, await registry.sensor(other)], key=lambda s: s.equipment_id
+        )
+        token = await registry.add_token(text, text, text.encode() * 2, 1)
+        assert await registry.tokens() == [token]
+        job = msgspec.structs.replace(
+            a_job(text),
+            unknown_columns=[text, ""],
+            errors=[Rejection(line=3, field=text, reason=text)],
+        )
+        job = await registry.add_import(job)
+        assert await registry.import_job(job.id) == job
+
+    async def test_numbers_are_kept_to_the_last_bit(self, registry: Registry) -> None:
+        await registry.register(["a"], 2**53 - 1)
+        sensor = await registry.update_sensor(
+            "a", {"range_min": -1.7976931348623157e308, "range_max": 0.1 + 0.2}
+        )
+        assert (sensor.range_min, sensor.range_max) == (-1.7976931348623157e308, 0.1 + 0.2)
+        assert await registry.sensor("a") == sensor
+        assert sensor.created_at == 2**53 - 1
+
+    async def test_what_is_added_at_once_has_one_id_each(self, registry: Registry) -> None:
+        tokens = await asyncio.gather(
+            *(registry.add_token(f"t{n}", "device", bytes([n]) * 32, 7) for n in range(10))
+        )
+        assert len({token.id for token in tokens}) == 10
+        jobs = await asyncio.gather(*(registry.add_import(a_job(f"{n}.csv")) for n in range(10)))
+        kept = [await registry.import_job(job.id) for job in jobs]
+        assert {job.file_name for job in kept} == {f"{n}.csv" for n in range(10)}
+
+    async def test_of_two_tokens_of_one_name_at_once_one_is_made(self, registry: Registry) -> None:
+        made = await asyncio.gather(
+            *(registry.add_token("gw", "device", bytes([n]) * 32, 7) for n in range(4)),
+            return_exceptions=True,
+        )
+        assert [m for m in made if not isinstance(m, Conflict)] == await registry.tokens()
+
+    async def test_a_removed_token_s_id_is_never_given_again(self, registry: Registry) -> None:
+        first = await registry.add_token("a", "device", b"1" * 32, 7)
+        await registry.remove_token(first.id)
+        assert (await registry.add_token("a", "device", b"1" * 32, 7)).id > first.id
 
     async def test_tokens_have_one_name_each_and_can_be_removed(self, registry: Registry) -> None:
         token = await registry.add_token("gw-1", "device", b"1" * 32, 7)
@@ -140,5 +195,8 @@ class RegistrySuite:
             assert [s.equipment_id for s in await again.sensors()] == ["EQ-1"]
             assert await again.tokens() == [token]
             assert await again.import_job(job.id) == job
+            assert [n.equipment_id for n in await again.notifications(9)] == ["EQ-1"]
+            assert await again.register(["EQ-1"], 2) == []
+            assert (await again.add_import(a_job())).id > job.id
         finally:
             await again.close()

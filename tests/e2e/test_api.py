@@ -164,6 +164,28 @@ async def test_a_sensor_is_edited_and_found_by_its_new_name(api: httpx.AsyncClie
     assert (await api.patch("/api/v1/sensors/none", json={})).status_code == 404
 
 
+async def test_notifications_tell_of_each_new_sensor_once_and_go_on_behind_a_cursor(
+    api: httpx.AsyncClient,
+) -> None:
+    sensors = (await api.get("/api/v1/sensors")).json()["items"]
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        where = {"cursor": cursor} if cursor else {}
+        page = (await api.get("/api/v1/notifications", params={"limit": 2, **where})).json()
+        found += page["items"]
+        cursor = page["nextCursor"]
+        if cursor is None:
+            break
+    assert {n["equipmentId"]: n["created"] for n in found} == {
+        s["equipmentId"]: s["created"] for s in sensors
+    }
+    ids = [n["id"] for n in found]
+    assert ids == sorted(set(ids), reverse=True)
+    assert len(ids) == len(sensors) > 2
+    assert {n["kind"] for n in found} == {"new_sensor"}
+
+
 async def test_signing_in_gives_a_cookie_that_other_sites_cannot_use(server: Server) -> None:
     async with httpx.AsyncClient(base_url=server.url) as browser:
         wrong = await browser.post("/api/v1/session", json={"token": "wrong"})

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipewatcher import __version__
-from pipewatcher.api import averages, imports, sensors, series, session, status
+from pipewatcher.api import averages, imports, notifications, sensors, series, session, status
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
 from pipewatcher.api.auth import SignInLimit
 from pipewatcher.api.page import page_router
@@ -50,6 +50,7 @@ BODIES = [
     imports.ImportStarted,
     imports.ImportItem,
     imports.ImportsPage,
+    notifications.NotificationsPage,
     status.Status,
     status.Health,
 ]
@@ -77,7 +78,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.include_router(status.router)
     if services.answers is not None:
-        for module in (session, averages, sensors, series, imports):
+        for module in (session, averages, sensors, series, imports, notifications):
             app.include_router(module.router)
         app.include_router(page_router(services.page))
     app.add_exception_handler(PipeWatcherError, _known)
