@@ -167,7 +167,10 @@ async def test_a_sensor_is_edited_and_found_by_its_new_name(api: httpx.AsyncClie
 async def test_notifications_tell_of_each_new_sensor_once_and_go_on_behind_a_cursor(
     api: httpx.AsyncClient,
 ) -> None:
-    sensors = (await api.get("/api/v1/sensors")).json()["items"]
+    sensors: list[dict[str, Any]] = []
+    until = time.monotonic() + 60
+    while len(sensors) < 3 and time.monotonic() < until:
+        sensors = (await api.get("/api/v1/sensors")).json()["items"]
     found: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
