@@ -45,10 +45,14 @@ class Server:
             stderr=self._log,
         )
         assert self._process.stdout is not None
-        line = self._process.stdout.readline().decode()
-        assert "http://localhost:" in line, log_path.read_text()[-4_000:]
-        self.url = f"http://127.0.0.1:{line.rpartition(':')[2].strip()}"
-        self._wait_until_ready()
+        try:
+            line = self._process.stdout.readline().decode()
+            assert "http://localhost:" in line, log_path.read_text()[-4_000:]
+            self.url = f"http://127.0.0.1:{line.rpartition(':')[2].strip()}"
+            self._wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def kill(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from pipewatcher.commit_log.kafka_errors import Complaints, explained
 from pipewatcher.commit_log.kafka_url import SETTING, KafkaTarget
-from pipewatcher.errors import SettingsError
+from pipewatcher.errors import CommitLogUnavailable, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def prepare_topics(target: KafkaTarget) -> None:
     missing = {name: count for name, count in wanted.items() if name not in known.topics}
     if missing:
         _create(admin, missing, target, brokers)
-        known = admin.list_topics(timeout=TIMEOUT_S)
+    known = _all_led(admin, wanted)
     have = len(known.topics[target.topic].partitions)
     if have < target.partitions:
         raise SettingsError(
@@ -58,6 +58,26 @@ def _first_look(admin: AdminClient, complaints: Complaints, target: KafkaTarget)
             told = explained(error, complaints.last, target)
             if isinstance(told, SettingsError) or time.monotonic() > until:
                 raise told from error
+
+
+def _all_led(admin: AdminClient, names: Iterable[str]) -> ClusterMetadata:
+    """Once every broker that is asked knows the topics and each partition has a leader."""
+    until = time.monotonic() + TIMEOUT_S
+    while True:
+        known = admin.list_topics(timeout=TIMEOUT_S)
+        topics = [known.topics.get(name) for name in names]
+        if all(
+            topic is not None
+            and topic.partitions
+            and all(part.leader >= 0 for part in topic.partitions.values())
+            for topic in topics
+        ):
+            return known
+        if time.monotonic() > until:
+            raise CommitLogUnavailable(
+                "Not every partition of the topic has a leader: too few Kafka brokers are up."
+            )
+        time.sleep(0.1)
 
 
 def _create(
