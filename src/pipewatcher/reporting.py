@@ -10,8 +10,9 @@ from pipewatcher import __version__
 from pipewatcher.api.answers import rfc3339
 from pipewatcher.api.status import Lag, Stages, Status
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
+from pipewatcher.errors import StoreUnavailable
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND
+from pipewatcher.model import SECOND, StoreStats
 from pipewatcher.observability import Figures, metrics_text
 from pipewatcher.ports import CommitLog, ReadingsStore
 from pipewatcher.queries import Queries
@@ -41,7 +42,7 @@ class Reporting:
         return refusal.code if refusal is not None else None
 
     async def status(self) -> Status:
-        stats = await self.store.stats() if self.store is not None else None
+        stats = await self._stats()
         backlog = self.commit_log.backlog()
         intake = self.intake
         refusal = self.refusal()
@@ -71,13 +72,22 @@ class Reporting:
             engines=dict(self.engines),
         )
 
+    async def _stats(self) -> StoreStats | None:
+        """None where there is no store, and while it is away: the lag is told all the more."""
+        if self.store is None:
+            return None
+        try:
+            return await self.store.stats()
+        except StoreUnavailable:
+            return None
+
     async def metrics(self) -> bytes:
         return metrics_text(
             Figures(
                 intake=self.intake,
                 writer=self.writer.counts if self.writer else None,
                 backlog=self.commit_log.backlog(),
-                store=await self.store.stats() if self.store is not None else None,
+                store=await self._stats(),
                 query_latencies=self.queries.latencies if self.queries else None,
                 sensors_registered=self.discovery.registered if self.discovery else None,
                 connections=self.connections(),
