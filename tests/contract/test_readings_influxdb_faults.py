@@ -50,7 +50,8 @@ def live(*readings: tuple[str, int, float]) -> list[Write]:
     return [Write(*reading, origin="http:admin") for reading in readings]
 
 
-EDGES = [NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
+LONG_AGO = -40 * 365 * DAY
+EDGES = [LONG_AGO, NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
 times = st.one_of(
     st.builds(lambda edge, off: edge + off, st.sampled_from(EDGES), st.integers(-2, 2)),
     st.builds(lambda step: NOON - step * 15 * MINUTE, st.integers(-6, 200)),
@@ -104,7 +105,8 @@ async def _live_through(url: str, history: list[tuple[int, list[Write] | str]]) 
             else:
                 oracle.write(step)
                 await stores[who].append(batches_of(step), {})
-        await assert_answers_equal(stores[0], oracle, windows_around(NOON)[1::3], [HOUR])
+        windows = [*windows_around(NOON)[1::3], *windows_around(LONG_AGO)[::3]]
+        await assert_answers_equal(stores[0], oracle, windows, [HOUR])
         await stores[0].settle()
         await stores[1].settle()
         await assert_answers_equal(stores[1], oracle, windows_around(NOON)[::3], [MINUTE, DAY])
@@ -119,7 +121,7 @@ async def test_a_rollup_that_was_overtaken_by_a_write_is_void(
     oracle = Oracle()
     first = live(*(("EQ-1", NOON - n * MINUTE, float(n)) for n in range(200)))
     late = live(("EQ-1", NOON - 90 * MINUTE + 1, 1_000.0))
-    looked = influxdb_reads.raw_figures
+    looked = influxdb_reads.raw_figures_by_unit
     url = influxdb.url("overtaken")
     async with opened(url) as roller, opened(url) as writer:
         oracle.write(first)
@@ -130,7 +132,7 @@ async def test_a_rollup_that_was_overtaken_by_a_write_is_void(
             await writer.append(batches_of(late), {})
             return found
 
-        monkeypatch.setattr(influxdb_reads, "raw_figures", looked_then_late)
+        monkeypatch.setattr(influxdb_reads, "raw_figures_by_unit", looked_then_late)
         await roller.settle()
         monkeypatch.undo()
         oracle.write(late)

@@ -32,7 +32,6 @@ from pipewatcher.readings import influxdb_reads as reads
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
 from pipewatcher.readings.influxdb_lines import TIME_MAX, TIME_MIN, id_of, lines_of
 from pipewatcher.readings.influxdb_rollups import (
-    WIDTHS,
     Span,
     Unit,
     rollup_line,
@@ -187,30 +186,31 @@ class InfluxDBStore:
                     self._touched.setdefault(unit, now)
 
     async def _roll(self, quiet_s: float) -> None:
-        """Rolls up what is quiet, one hour or day of all its parts at a time."""
+        """Rolls up what is quiet: a day, or the hours of a day, with one question; newest first."""
         now = time.monotonic()
-        quiet: dict[tuple[str, Micros], set[int]] = {}
+        quiet: dict[tuple[Micros, str], list[Unit]] = {}
         for unit, touched in self._touched.items():
             if now - touched >= quiet_s:
-                quiet.setdefault((unit.width, unit.start), set()).add(unit.part)
-        for (width, start), parts in sorted(quiet.items(), key=lambda one: -one[0][1]):
+                quiet.setdefault((unit.start // DAY, unit.width), []).append(unit)
+        for (_, width), units in sorted(quiet.items(), reverse=True):
             began = time.monotonic()
-            await self._roll_units(width, start, parts)
+            await self._roll_units(width, units)
             self._folds += 1
             self._fold_seconds += time.monotonic() - began
 
-    async def _roll_units(self, width: str, start: Micros, parts: set[int]) -> None:
+    async def _roll_units(self, width: str, units: Sequence[Unit]) -> None:
         http = self._client()
-        units = {part: Unit(width, start, part) for part in parts}
-        seen = {unit: self._touched.get(unit) for unit in units.values()}
-        tokens = await reads.versions(http, width, start, start + 1)
-        span = Span(start, start + WIDTHS[width], frozenset(parts))
-        tables = tables_by_part(await reads.raw_figures(http, span))
-        lines = [
-            rollup_line(units[part], tokens[units[part]], *table)
-            for part, table in tables.items()
-            if part in units and units[part] in tokens
-        ]
+        seen = {unit: self._touched.get(unit) for unit in units}
+        start, end = min(unit.start for unit in units), max(unit.end for unit in units)
+        tokens = await reads.versions(http, width, start, end)
+        span = Span(start, end, frozenset(unit.part for unit in units))
+        by_start = await reads.raw_figures_by_unit(http, width, span)
+        lines = []
+        for at, figures in by_start.items():
+            for part, table in tables_by_part(figures).items():
+                unit = Unit(width, at, part)
+                if unit in seen and unit in tokens:
+                    lines.append(rollup_line(unit, tokens[unit], *table))
         if lines:
             refused = await http.write(lines)
             if refused is not None:

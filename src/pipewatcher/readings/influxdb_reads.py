@@ -20,6 +20,7 @@ from pipewatcher.model import (
 from pipewatcher.readings.influxdb_http import InfluxHttp, NotANumber
 from pipewatcher.readings.influxdb_lines import PARTS, TIME_MAX, TIME_MIN, id_of, tag_of
 from pipewatcher.readings.influxdb_rollups import (
+    WIDTHS,
     Figures,
     Span,
     Unit,
@@ -37,14 +38,29 @@ def between(start: Micros, end: Micros) -> str:
     return f"time >= {max(start, TIME_MIN)}u AND time < {min(end, TIME_MAX)}u"
 
 
+def _of(span: Span) -> str:
+    if span.parts is None or len(span.parts) == PARTS:
+        return ""
+    return f" AND part =~ /^({'|'.join(map(str, sorted(span.parts)))})$/"
+
+
 async def raw_figures(http: InfluxHttp, span: Span) -> dict[str, tuple[float, float, float, float]]:
     """(count, sum / 2³², min, max) of each sensor's readings in the span, by tag."""
-    parts = ""
-    if span.parts is not None and len(span.parts) < PARTS:
-        parts = f" AND part =~ /^({'|'.join(map(str, sorted(span.parts)))})$/"
     times = between(span.start, span.end)
-    found = await _figures(http, times, parts, "GROUP BY equipmentId")
+    found = await _figures(http, times, _of(span), "GROUP BY equipmentId")
     return {tag: (count, total, low, high) for tag, [(_, count, total, low, high)] in found}
+
+
+async def raw_figures_by_unit(
+    http: InfluxHttp, width: str, span: Span
+) -> dict[Micros, dict[str, tuple[float, float, float, float]]]:
+    """The same by the start of each unit in the span, which begins and ends with one."""
+    found: dict[Micros, dict[str, tuple[float, float, float, float]]] = {}
+    group = f"GROUP BY equipmentId, time({WIDTHS[width]}u) fill(none)"
+    for tag, rows in await _figures(http, between(span.start, span.end), _of(span), group):
+        for start, count, total, low, high in rows:
+            found.setdefault(start, {})[tag] = (count, total, low, high)
+    return found
 
 
 async def _figures(
