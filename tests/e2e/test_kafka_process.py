@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Producer
 
 from server import Server
 from servers.kafka import KafkaCluster
-from workload import Ledger, Sender, check_readings, instant, reading, stop_load, stored_of
+from workload import Ledger, Sender, ask, check_readings, instant, reading, stop_load, stored_of
 
 KILLS = 5
 
@@ -71,7 +71,7 @@ async def test_records_of_other_programs_are_readings_and_poison_is_buried_with_
             assert (await api.post("/api/v1/readings", json=reading(("EQ-1", instant(0)), 9))
                     ).status_code == 204  # fmt: skip
             query = {"equipmentId": "EQ-1", "start": "2023-01-01T00:00:00Z", "end": instant(1)}
-            page = (await api.get("/api/v1/readings", params=query)).json()
+            page = await ask(api, "/api/v1/readings", query)
             assert [(item["value"], item["origin"]) for item in page["items"]] == [
                 (8.0, "kafka"),
                 (7.0, "kafka"),

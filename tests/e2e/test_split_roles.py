@@ -20,7 +20,7 @@ import pytest
 from plant import Plant
 from server import AUTH, Server
 from servers.process import free_port
-from workload import Ledger, Sender, check_readings, instant, reading, stop_load, stored_of
+from workload import Ledger, Sender, ask, check_readings, instant, reading, stop_load, stored_of
 
 FAULTS = int(os.environ.get("PIPEWATCHER_TEST_FAULTS", "12"))
 
@@ -119,11 +119,9 @@ async def test_whoever_got_an_answer_sees_the_reading(plant: Plant) -> None:
         for n in range(20):
             body = reading(("fresh", instant(n)), n)
             assert (await gateway.post("/api/v1/readings", json=body)).status_code == 204
-            page = await api.get(
-                "/api/v1/readings",
-                params={"equipmentId": "fresh", "start": instant(0), "end": instant(n + 1)},
-            )
-            assert [item["value"] for item in page.json()["items"]] == list(range(n + 1))
+            params = {"equipmentId": "fresh", "start": instant(0), "end": instant(n + 1)}
+            page = await ask(api, "/api/v1/readings", params)
+            assert [item["value"] for item in page["items"]] == list(range(n + 1))
 
 
 async def test_each_new_sensor_is_registered_and_notified_once(plant: Plant) -> None:
@@ -138,7 +136,7 @@ async def test_each_new_sensor_is_registered_and_notified_once(plant: Plant) -> 
         await asyncio.to_thread(discovery.start)
         async with asyncio.timeout(60):
             while True:
-                page = (await api.get("/api/v1/sensors")).json()
+                page = await ask(api, "/api/v1/sensors", {})
                 found = {item["equipmentId"] for item in page["items"]}
                 if found.issuperset(names):
                     break

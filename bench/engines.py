@@ -1,0 +1,227 @@
+"""The plant's engines beside the embedded ones: gateway on Kafka, writer to InfluxDB, means.
+
+    python bench/engines.py [gateway] [writer] [means]     all three by default
+
+Needs the test servers (make servers) and wrk. CPU is shared so: with two or more cores the process
+of PipeWatcher that is measured has core 0 for itself; load generator and servers share the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from pipewatcher.commit_log.kafka import KafkaCommitLog  # noqa: E402
+from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, covers  # noqa: E402
+from pipewatcher.readings.influxdb import InfluxDBStore  # noqa: E402
+from pipewatcher.readings.influxdb_reads import raw_figures  # noqa: E402
+from pipewatcher.readings.influxdb_rollups import Span  # noqa: E402
+from pipewatcher.writer import Writer  # noqa: E402
+from server import TOKEN, Server  # noqa: E402
+from servers.influxdb import PASSWORD, USER, InfluxDB  # noqa: E402
+from servers.kafka import KafkaCluster  # noqa: E402
+from servers.mongodb import MongoDB  # noqa: E402
+
+SENSORS = 2_000
+NAMES = [f"EQ-{10_000 + n}" for n in range(SENSORS)]
+END = 1_790_000_040 * SECOND
+CORES = sorted(os.sched_getaffinity(0))
+ROUNDS = 3
+WRITER_READINGS = 600_000
+DAYS = 30
+
+
+def batch(starts: np.ndarray) -> Batch:
+    """Every sensor at each of these instants, each at its own second."""
+    phases = (np.arange(SENSORS) * 7_919 % 60_000) * 1_000
+    values = np.round(20 + np.sin(starts / HOUR)[:, None] + np.arange(SENSORS)[None, :] / 7, 2)
+    return Batch(
+        equipment_ids=NAMES,
+        codes=np.tile(np.arange(SENSORS, dtype=np.uint32), len(starts)),
+        event_times=(starts[:, None] + phases[None, :]).ravel(),
+        values=values.ravel(),
+        origins=["http:bench"],
+    )
+
+
+def pin(pid: int, cores: list[int]) -> None:
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
+def gateway(folder: Path) -> None:
+    others = CORES[1:] or CORES
+    os.sched_setaffinity(0, others)  # what is started from here inherits it
+    with KafkaCluster(folder / "kafka") as kafka, MongoDB(folder / "mongodb") as mongodb:
+        embedded = Server(folder / "embedded")
+        shared = Server(
+            folder / "gateway",
+            roles="gateway",
+            commit_log=kafka.url(),
+            readings="influxdb://localhost/plant",
+            registry=mongodb.url(),
+        )
+        with embedded, shared:
+            for server in (embedded, shared):
+                pin(server.pid, CORES[:1])
+            rates: dict[str, list[float]] = {"embedded": [], "kafka": []}
+            for _ in range(ROUNDS):
+                for name, server in (("embedded", embedded), ("kafka", shared)):
+                    rates[name].append(wrk(server.url))
+    for name, found in rates.items():
+        print(f"gateway, {name:8}: {' '.join(f'{rate:,.0f}' for rate in found)} singles/s")
+    ratio = max(rates["kafka"]) / max(rates["embedded"])
+    print(f"gateway, ratio kafka / embedded of the best: {ratio:.2f}")
+
+
+def wrk(url: str) -> float:
+    script = str(ROOT / "bench/single_readings.lua")
+    done = subprocess.run(
+        ["wrk", "-t1", "-c64", "-d8s", "--latency", "-s", script, url, "--", TOKEN],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
+    rate, median, p99, errors, _ = line.split()[1:]
+    print(f"  {url} {float(rate):,.0f}/s p50 {median} ms p99 {p99} ms errors {errors}")
+    return float(rate)
+
+
+async def writer(folder: Path) -> None:
+    steps = WRITER_READINGS // SENSORS
+    batches = [
+        batch(END - (steps - np.arange(at, min(at + 20, steps))) * MINUTE)
+        for at in range(0, steps, 20)
+    ]
+    with KafkaCluster(folder / "kafka") as kafka, InfluxDB(folder / "influxdb") as influxdb:
+        influxdb.query("CREATE DATABASE direct")
+        bodies = [line_protocol(one) for one in batches]
+        rates: dict[str, list[float]] = {"best client": [], "writer": []}
+        for turn in range(ROUNDS):
+            began = time.monotonic()
+            await post(influxdb, bodies)
+            rates["best client"].append(WRITER_READINGS / (time.monotonic() - began))
+            influxdb.query("DROP DATABASE direct")
+            influxdb.query("CREATE DATABASE direct")
+            rates["writer"].append(await drain(kafka, influxdb, turn, batches))
+    for name, found in rates.items():
+        print(f"writer, {name:11}: {' '.join(f'{rate:,.0f}' for rate in found)} readings/s")
+    ratio = max(rates["writer"]) / max(rates["best client"])
+    print(f"writer, ratio writer from Kafka / best client, of the best: {ratio:.2f}")
+
+
+def line_protocol(one: Batch) -> bytes:
+    rows = zip(one.codes.tolist(), one.event_times.tolist(), one.values.tolist(), strict=True)
+    text = "\n".join(f"reading,equipmentId={NAMES[c]} value={v} {t}" for c, t, v in rows)
+    return gzip.compress(text.encode(), 1)
+
+
+async def post(influxdb: InfluxDB, bodies: list[bytes]) -> None:
+    """What a client can do that has nothing else to do: ready bodies over four connections."""
+    queue = iter(bodies)
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{influxdb.port}", auth=(USER, PASSWORD), timeout=60
+    ) as client:
+
+        async def work() -> None:
+            for body in queue:
+                answer = await client.post(
+                    "/write",
+                    params={"db": "direct", "precision": "u"},
+                    content=body,
+                    headers={"content-encoding": "gzip"},
+                )
+                assert answer.status_code == 204
+
+        await asyncio.gather(*(work() for _ in range(4)))
+
+
+async def drain(kafka: KafkaCluster, influxdb: InfluxDB, turn: int, batches: list[Batch]) -> float:
+    log = KafkaCommitLog(kafka.url(f"bench-{turn}"))
+    await log.open()
+    store = InfluxDBStore(influxdb.url(f"bench-{turn}"))
+    await store.open()
+    for one in batches:
+        await log.append(one)
+    tail = await log.tail()
+    began = time.monotonic()
+    writing = asyncio.create_task(Writer(log, store).run())
+    while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    took = time.monotonic() - began
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+    await store.close()
+    await log.close()
+    influxdb.query(f'DROP DATABASE "bench-{turn}"')
+    return WRITER_READINGS / took
+
+
+async def means(folder: Path) -> None:
+    """Each sensor every 10 minutes for 30 days, and every minute in the windows' first and last
+    two hours: what is not in rollups is asked at the full density of a plant."""
+    with InfluxDB(folder / "influxdb") as influxdb:
+        store = InfluxDBStore(influxdb.url("means"))
+        await store.open()
+        began = time.monotonic()
+        instants = np.arange(END - DAYS * DAY - 2 * HOUR, END, 10 * MINUTE)
+        dense = [np.arange(END - 2 * HOUR, END, MINUTE)] + [
+            np.arange(END - days * DAY - HOUR, END - days * DAY + HOUR, MINUTE)
+            for days in (1, 2, 7, 30)
+        ]
+        instants = np.unique(np.concatenate([instants, *dense]))
+        for at in range(0, len(instants), 20):
+            await store.append([batch(instants[at : at + 20])], {})
+        count = len(instants) * SENSORS
+        print(f"means: {count:,} readings in {time.monotonic() - began:.0f} s")
+        began = time.monotonic()
+        await store.settle()
+        print(f"means: everything rolled up in {time.monotonic() - began:.0f} s")
+        for name, days in (("24h", 1), ("48h", 2), ("7d", 7), ("30d", 30)):
+            start, end = END - days * DAY + 17 * MINUTE, END - 13 * MINUTE
+            times = []
+            for _ in range(5):
+                began = time.monotonic()
+                answered = await store.averages(start, end)
+                times.append(time.monotonic() - began)
+            began = time.monotonic()
+            raw = await raw_figures(store._client(), Span(start, end))
+            raw_s = time.monotonic() - began
+            counts = {average.equipment_id: average.count for average in answered}
+            assert counts == {tag: figures[0] for tag, figures in raw.items()}
+            print(
+                f"means, {name:3}: {min(times) * 1e3:,.0f} to {max(times) * 1e3:,.0f} ms "
+                f"({raw_s * 1e3:,.0f} ms from raw alone, with 1/10 of a plant's readings)"
+            )
+        await store.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", choices=["gateway", "writer", "means", []])
+    wanted = parser.parse_args().what or ["gateway", "writer", "means"]
+    with tempfile.TemporaryDirectory() as folder:
+        if "writer" in wanted:
+            asyncio.run(writer(Path(folder) / "w"))
+        if "means" in wanted:
+            asyncio.run(means(Path(folder) / "m"))
+        if "gateway" in wanted:
+            gateway(Path(folder) / "g")
+
+
+if __name__ == "__main__":
+    main()
