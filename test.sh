@@ -95,6 +95,7 @@ run_tests() {
     if [ $mode = fast ]; then
         markers="not slow and not browser and not kafka and not influxdb and not mongodb"
         markers+=" and not mosquitto"
+        export HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-fast}"
     else
         if PIPEWATCHER_TEST_CHROMIUM=$(find_chromium); then
             export PIPEWATCHER_TEST_CHROMIUM

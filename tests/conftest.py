@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # CI repeats the same examples, so that a red run is about the change; at home each run seeks anew.
+settings.register_profile("fast", max_examples=10, deadline=None)
 settings.register_profile("home", max_examples=60, deadline=None)
 settings.register_profile(
     "ci",

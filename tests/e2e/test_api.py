@@ -250,6 +250,7 @@ async def test_a_file_that_cannot_be_read_fails_with_its_reason(
     assert job["error"]
 
 
+@pytest.mark.slow
 async def test_an_import_is_cancelled_resumed_and_balances_each_time(
     api: httpx.AsyncClient,
 ) -> None:

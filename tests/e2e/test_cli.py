@@ -35,6 +35,7 @@ def run(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beside", [True, False], ids=["beside a server", "alone"])
 def test_files_folders_and_standard_input_are_imported(tmp_path: Path, beside: bool) -> None:
     folder = tmp_path / "data"
@@ -79,6 +80,7 @@ def test_wrong_settings_are_all_told_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
     with Server(tmp_path / "data"):
         done = run(tmp_path / "data", "serve", "--http-port", "0")
@@ -98,6 +100,7 @@ def test_commands_find_the_server_in_a_folder_with_a_long_path(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_server_whose_commit_log_is_damaged_stops_with_a_failure(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with Server(folder):
@@ -119,6 +122,7 @@ def test_every_setting_is_listed(tmp_path: Path) -> None:
     assert "PIPEWATCHER_STORE_MEMORY_MB" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_nothing_wrong_with_the_defaults_and_names_what_is(
     tmp_path: Path,
 ) -> None:
