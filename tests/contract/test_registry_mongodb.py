@@ -118,7 +118,7 @@ async def every_notification(registry: MongoDBRegistry) -> list[Notification]:
 async def test_a_process_killed_between_the_two_writes_leaves_nothing_undone_or_doubled(
     registry: MongoDBRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    insert = mongodb._insert_missing
+    insert = mongodb.insert_missing
 
     class KilledError(BaseException):
         pass
@@ -129,7 +129,7 @@ async def test_a_process_killed_between_the_two_writes_leaves_nothing_undone_or_
         return await insert(into, documents)
 
     with monkeypatch.context() as patch:
-        patch.setattr(mongodb, "_insert_missing", killed_before_sensors)
+        patch.setattr(mongodb, "insert_missing", killed_before_sensors)
         with pytest.raises(KilledError):
             await registry.register(NAMES[:3], 1)
     assert await registry.sensors() == []

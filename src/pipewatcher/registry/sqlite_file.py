@@ -1,0 +1,91 @@
+"""The one connection of the embedded registry: all calls on one thread, every change synced."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from pipewatcher.errors import DataFolderTooNew, DiskFull, StoreUnavailable
+
+T = TypeVar("T")
+
+_STEPS = [
+    """
+CREATE TABLE sensor (
+    equipment_id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
+    name TEXT, kind TEXT, unit TEXT, location TEXT, equipment TEXT, source TEXT,
+    range_min REAL, range_max REAL, cadence_seconds REAL) STRICT, WITHOUT ROWID;
+CREATE TABLE token (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,
+    secret_sha256 BLOB NOT NULL UNIQUE, created_at INTEGER NOT NULL) STRICT;
+CREATE TABLE session (
+    secret_sha256 BLOB PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,
+    created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE import (id INTEGER PRIMARY KEY AUTOINCREMENT, job BLOB NOT NULL) STRICT;
+""",
+    """
+CREATE TABLE notification (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, equipment_id TEXT,
+    created_at INTEGER NOT NULL) STRICT;
+""",
+]
+"""Step n makes format n + 1 of format n; a step that was ever released does not change."""
+
+
+class SQLiteFile:
+    """What the parts of the registry stand on: each adds the questions about one thing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "registry")
+        self._connection: sqlite3.Connection | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Raises `DataFolderTooNew`, `StoreUnavailable`."""
+        await self._run(lambda _: None, opening=True)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        if self._connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._thread.shutdown()
+
+    async def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        return await self._run(lambda connection: connection.execute(query, values).fetchall())
+
+    async def _run(self, call: Callable[[sqlite3.Connection], T], *, opening: bool = False) -> T:
+        def in_transaction() -> T:
+            try:
+                if opening:
+                    self._connection = _connect(self._path)
+                if self._connection is None:
+                    raise StoreUnavailable("The registry is not open.")
+                with self._connection:
+                    return call(self._connection)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+                    raise DiskFull from error
+                raise StoreUnavailable("The registry cannot answer at the moment.") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(_STEPS):
+        connection.close()
+        raise DataFolderTooNew
+    for made, step in enumerate(_STEPS[version:], version + 1):
+        connection.executescript(f"BEGIN;{step}PRAGMA user_version = {made};COMMIT;")
+    return connection
