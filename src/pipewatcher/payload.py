@@ -107,58 +107,78 @@ def is_array(body: bytes) -> bool:
     return body[:1] == b"[" or (body[:1].isspace() and body.lstrip(b" \t\r\n")[:1] == b"[")
 
 
+def parse_plain_object(body: bytes, bounds: EventTimeBounds) -> Taken | None:
+    """One reading that is in order and stands alone; None is for `parse_object` to look at."""
+    try:
+        reading = _one.decode(body)
+        if body.count(b'"') == _QUOTES and is_equipment_id(reading.equipmentId):
+            event_time = check_event_time(parse_timestamp(reading.timestamp), bounds)
+            return reading.equipmentId, event_time, reading.value
+    except (msgspec.DecodeError, UnicodeDecodeError, ReadingFault, RecursionError):
+        pass
+    return None
+
+
 def parse_object(body: bytes, bounds: EventTimeBounds) -> tuple[Taken, int]:
     """One reading and how many unknown members stood beside it.
 
     Raises `MalformedRequest`, or `InvalidRequest` that names the field.
     """
+    taken = parse_plain_object(body, bounds)
+    if taken is not None:
+        return taken, 0
     try:
-        reading = _one.decode(body)
-        if body.count(b'"') == _QUOTES and is_equipment_id(reading.equipmentId):
-            event_time = check_event_time(parse_timestamp(reading.timestamp), bounds)
-            return (reading.equipmentId, event_time, reading.value), 0
-    except (msgspec.DecodeError, UnicodeDecodeError, ReadingFault, RecursionError):
-        pass  # read again below, to name what is wrong
+        return _check_item(decode_item(body), bounds)
+    except ReadingFault as fault:
+        raise InvalidRequest("This is not a valid reading.", [fault.rejection()]) from None
+
+
+def decode_item(body: bytes) -> object:
+    """The one JSON value of `body`: every number a float, an object `Members`.
+
+    Raises `MalformedRequest`.
+    """
     text = _utf_8(body)
+    item: object
     try:
         item, end = _decoder.raw_decode(text, _after_space(text, 0))
-        if _after_space(text, end) != len(text):
-            raise MalformedRequest("Something follows the JSON object.")
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(_why_malformed(error)) from None
-    try:
-        return _check_item(item, bounds)
-    except ReadingFault as fault:
-        rejection = Rejection(field=fault.field, reason=fault.reason, code=fault.code)
-        raise InvalidRequest("This is not a valid reading.", [rejection]) from None
+    if _after_space(text, end) != len(text):
+        raise MalformedRequest("Something follows the JSON object.")
+    return item
 
 
-def parse_array(body: bytes, bounds: EventTimeBounds) -> Parsed:
-    """A JSON array of readings. Raises `MalformedRequest` when the whole is no JSON."""
+def parse_array(body: bytes, bounds: EventTimeBounds, refused: list[bytes] | None = None) -> Parsed:
+    """A JSON array of readings. Raises `MalformedRequest` when the whole is no JSON.
+
+    The text of each item that is rejected is added to `refused`.
+    """
     parsed = _parse_fast(body, bounds)
     if parsed is None:
-        collected = _Collected(bounds)
-        for index, item in enumerate(_array_items(_utf_8(body))):
-            collected.add(item, index, None)
+        collected = _Collected(bounds, refused)
+        for index, (item, source) in enumerate(_array_items(_utf_8(body))):
+            collected.add(item, index, None, source)
         parsed = collected.parsed()
     return parsed
 
 
-def parse_lines(body: bytes, bounds: EventTimeBounds) -> Parsed:
+def parse_lines(body: bytes, bounds: EventTimeBounds, refused: list[bytes] | None = None) -> Parsed:
     """Newline-delimited JSON; a malformed line is one rejection and blank lines are passed over.
 
-    `index` counts the readings from 0, `line` the lines of the text from 1.
+    `index` counts the readings from 0, `line` the lines of the text from 1. Each line that is
+    rejected is added to `refused`.
     """
     lines = body.count(b"\n") + (not body.endswith(b"\n"))
     # The newline stays in: inside of a string it makes the text as malformed as it was.
     as_array = b"[" + body.removesuffix(b"\n").replace(b"\n", b"\n,") + b"]"
     parsed = _parse_fast(as_array, bounds)
     if parsed is None or parsed.accepted != lines:
-        collected = _Collected(bounds)
+        collected = _Collected(bounds, refused)
         index = 0
         for number, line in enumerate(io.BytesIO(body), start=1):
             if not line.isspace():
-                collected.add(_line_item(line), index, number)
+                collected.add(_line_item(line), index, number, line)
                 index += 1
         parsed = collected.parsed()
     return parsed
@@ -218,15 +238,16 @@ def _unknown_members(body: bytes, readings: int) -> int | None:
 class _Collected:
     """Readings taken and refused one by one."""
 
-    def __init__(self, bounds: EventTimeBounds) -> None:
+    def __init__(self, bounds: EventTimeBounds, refused: list[bytes] | None) -> None:
         self._bounds = bounds
+        self._refused = refused
         self._taken: list[Taken] = []
         self._rejected = 0
         self._rejections: list[Rejection] = []
         self._codes: Counter[str] = Counter()
         self._unknown = 0
 
-    def add(self, item: object, index: int, line: int | None) -> None:
+    def add(self, item: object, index: int, line: int | None, source: str | bytes) -> None:
         if index >= READINGS_MAX:
             raise BodyTooLarge(f"More than {READINGS_MAX} readings in one request.")
         try:
@@ -234,16 +255,10 @@ class _Collected:
         except ReadingFault as fault:
             self._rejected += 1
             self._codes[fault.code] += 1
+            if self._refused is not None:
+                self._refused.append(source if isinstance(source, bytes) else source.encode())
             if len(self._rejections) < RECEIPT_ERRORS_MAX:
-                self._rejections.append(
-                    Rejection(
-                        field=fault.field,
-                        reason=fault.reason,
-                        code=fault.code,
-                        index=index,
-                        line=line,
-                    )
-                )
+                self._rejections.append(fault.rejection(index, line))
         else:
             self._taken.append(taken)
             self._unknown += unknown
@@ -268,7 +283,7 @@ def _dictionary_coded(ids: list[str]) -> tuple[list[str], npt.NDArray[np.uint32]
     return list(known), np.array(codes, np.uint32)
 
 
-class _Members(dict[str, object]):
+class Members(dict[str, object]):
     """A JSON object that remembers whether one of our members stood in it twice."""
 
     __slots__ = ("repeated",)
@@ -283,14 +298,14 @@ class _Members(dict[str, object]):
 
 # Every number as a double, and NaN and Infinity too: the rule of `value` then names the field.
 _decoder = json.JSONDecoder(
-    object_pairs_hook=_Members, parse_float=float, parse_int=float, parse_constant=float
+    object_pairs_hook=Members, parse_float=float, parse_int=float, parse_constant=float
 )
 
 
 def _check_item(item: object, bounds: EventTimeBounds) -> tuple[Taken, int]:
     if isinstance(item, ReadingFault):
         raise item
-    if not isinstance(item, _Members):
+    if not isinstance(item, Members):
         raise ReadingFault("", "must be a JSON object")
     if item.repeated is not None:
         raise ReadingFault(item.repeated, "is given more than once", CODE_DUPLICATE)
@@ -315,8 +330,8 @@ def _line_item(line: bytes) -> object:
     return item
 
 
-def _array_items(text: str) -> Iterator[object]:
-    """The items one at a time, so that a hostile array of millions need not fit in memory."""
+def _array_items(text: str) -> Iterator[tuple[object, str]]:
+    """Items and their texts one at a time: a hostile array of millions need not fit in memory."""
     at = _after_space(text, _after_space(text, 0) + 1)
     index = 0
     try:
@@ -324,8 +339,9 @@ def _array_items(text: str) -> Iterator[object]:
             at += 1
         else:
             while True:
+                begin = at
                 item, at = _decoder.raw_decode(text, at)
-                yield item
+                yield item, text[begin:at]
                 index += 1
                 at = _after_space(text, at)
                 separator = text[at : at + 1]

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipewatcher.model import SECOND, Micros
+from pipewatcher.model import SECOND, Micros, Rejection
 
 EQUIPMENT_ID_CHARS_MAX = 64
 
@@ -51,6 +51,11 @@ class ReadingFault(ValueError):
         self.field = field
         self.reason = reason
         self.code = code
+
+    def rejection(self, index: int | None = None, line: int | None = None) -> Rejection:
+        return Rejection(
+            field=self.field, reason=self.reason, code=self.code, index=index, line=line
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
