@@ -12,19 +12,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipewatcher.model import DAY
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.derived import recompute_ranges, update_rollups
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
-from pipewatcher.readings.duckdb_sql.schema import (
-    DAY_OF,
-    EPOCH_OFFSET,
-    HOUR_OF,
-    ROLLUP_COLUMNS,
-    ROLLUP_OF_READINGS,
-)
+from pipewatcher.readings.duckdb_sql.schema import DAY_OF, HOUR_OF
 
 ROWS_MAX = 500_000
-RANGE_GAP_DAYS = 3
 TEMPORARY = (
     "taken", "unwanted", "incoming", "touched", "predecessor", "renewed", "newest"
 )  # fmt: skip
@@ -72,7 +65,7 @@ def _fold(cursor: Cursor) -> Folded:
         count_outcomes(cursor)
     keep_versions(cursor)
     _replace_in_raw(cursor)
-    _update_rollups(cursor)
+    update_rollups(cursor)
     _update_latest(cursor)
     cursor.execute("DELETE FROM hot WHERE seq <= ?", [mark])
     # They would stay in memory until this connection's next fold.
@@ -131,29 +124,13 @@ def _find_groups(cursor: Cursor) -> None:
     )
 
 
-def _recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:
-    """Half-open ranges of event_time that hold every hour to recompute, by whole days, so that
-    scattered late data reads only the days that it touches."""
-    days = cursor.execute(
-        "SELECT DISTINCT hour // 24 AS day FROM touched WHERE NOT extends ORDER BY day"
-    ).fetchall()
-    ranges: list[tuple[int, int]] = []
-    for (day,) in days:
-        start = day * DAY - EPOCH_OFFSET
-        if ranges and start - ranges[-1][1] <= RANGE_GAP_DAYS * DAY:
-            ranges[-1] = (ranges[-1][0], start + DAY)
-        else:
-            ranges.append((start, start + DAY))
-    return ranges
-
-
 def _find_predecessors(cursor: Cursor) -> None:
     """`predecessor`: rows of `raw` that `incoming` overwrites. Extended hours have none."""
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE predecessor "
         "(sensor INTEGER, event_time BIGINT, value DOUBLE, origin INTEGER)"
     )
-    for start, end in _recompute_ranges(cursor):
+    for start, end in recompute_ranges(cursor):
         cursor.execute(
             """
             INSERT INTO predecessor
@@ -188,51 +165,6 @@ def _replace_in_raw(cursor: Cursor) -> None:
     cursor.execute(
         f"INSERT INTO unclustered SELECT {DAY_OF}::INTEGER, count(*) FROM incoming GROUP BY ALL"
     )
-
-
-def _update_rollups(cursor: Cursor) -> None:
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE renewed AS
-        WITH arrived AS (
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}
-            FROM incoming SEMI JOIN (SELECT * FROM touched WHERE extends) USING (sensor, hour)
-            GROUP BY sensor, hour),
-        stored AS (
-            SELECT {ROLLUP_COLUMNS} FROM rollup
-            WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
-        SELECT a.sensor, a.hour, a.count + coalesce(s.count, 0) AS count,
-               a.sum + coalesce(s.sum, 0) AS sum, least(a.min, s.min) AS min,
-               greatest(a.max, s.max) AS max, coalesce(s.first_time, a.first_time) AS first_time,
-               coalesce(s.first_value, a.first_value) AS first_value, a.last_time, a.last_value,
-               a.imported + coalesce(s.imported, 0) AS imported
-        FROM arrived AS a LEFT JOIN stored AS s USING (sensor, hour)
-        """
-    )
-    for start, end in _recompute_ranges(cursor):
-        cursor.execute(
-            f"""
-            INSERT INTO renewed
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}
-            FROM (SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
-                  WHERE event_time >= $1 AND event_time < $2)
-            SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
-            GROUP BY sensor, hour
-            """,
-            [start, end],
-        )
-    bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
-    if bounds[0] is None:
-        return
-    cursor.execute(
-        """
-        DELETE FROM rollup USING touched
-        WHERE rollup.sensor = touched.sensor AND rollup.hour = touched.hour
-          AND rollup.hour BETWEEN $1 AND $2
-        """,
-        bounds,
-    )
-    cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM renewed ORDER BY hour, sensor")
 
 
 def _update_latest(cursor: Cursor) -> None:

@@ -1,0 +1,51 @@
+"""Whoever changes `raw` in a transaction of their own brings everything up to date with one call."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
+from oracle import Oracle, Write
+from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.readings.duckdb_sql.derived import recompute
+
+
+def test_readings_taken_out_and_changed_leave_what_a_store_that_never_saw_them_has(
+    tmp_path: Path,
+) -> None:
+    asyncio.run(_take_out(tmp_path))
+
+
+async def _take_out(folder: Path) -> None:
+    oracle = Oracle()
+    writes = [
+        Write(f"EQ-{sensor}", NOON - 2 * DAY + n * 7 * MINUTE, float(n % 13), "http:a")
+        for sensor in range(3)
+        for n in range(400)
+    ]
+    gone = [w for n, w in enumerate(writes) if n % 5 == 0 or w.event_time > NOON - HOUR]
+    gone += [w for w in writes if w.equipment_id == "EQ-2"]
+    store = DuckDBStore(folder / "readings.duckdb", memory_mb=256)
+    await store.open()
+    try:
+        await store.append(batches_of(writes), {0: 1})
+        await store.settle()
+        cursor = store._cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("CREATE TEMP TABLE changed (sensor INTEGER, event_time BIGINT)")
+        for write in gone:
+            code = store._known().sensor_codes[write.equipment_id]
+            cursor.execute("INSERT INTO changed VALUES (?, ?)", [code, write.event_time])
+        cursor.execute(
+            "DELETE FROM raw USING changed AS c "
+            "WHERE raw.sensor = c.sensor AND raw.event_time = c.event_time"
+        )
+        recompute(cursor, "changed")
+        cursor.execute("COMMIT")
+        oracle.write(w for w in writes if w not in gone)
+        await assert_answers_equal(store, oracle, windows_around(NOON))
+        assert (await store.stats()).readings == len(oracle.stored)
+    finally:
+        await store.close()
