@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,32 +15,42 @@ import httpx
 
 TOKEN = "test-admin-token-0123456789"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
+OF_TESTS = {"PIPEWATCHER_ADMIN_TOKEN": TOKEN, "PIPEWATCHER_DISK_FREE_MIN_MB": "0"}
 START_TIMEOUT_S = 60.0
 
 
 class Server:
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        command: Sequence[str] = ("serve",),
+        environment: Mapping[str, str] | None = None,
+        **settings: object,
+    ) -> None:
+        """`environment`, when it is given, is all that it is told beside folder and port."""
         self.folder = folder
+        self._command = [sys.executable, "-m", "pipewatcher", *command]
+        self._told = OF_TESTS if environment is None else environment
         self._settings = {f"PIPEWATCHER_{name.upper()}": str(v) for name, v in settings.items()}
+        self._log_path = folder.with_name(folder.name + ".log")
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self.url = ""
 
     def start(self) -> Server:
         self.folder.mkdir(parents=True, exist_ok=True)
-        log_path = self.folder.with_name(self.folder.name + ".log")
-        self._log = log_path.open("ab")
+        self._log = self._log_path.open("ab")
         known = {k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")}
         environment = {
             **known,
+            **self._told,
             "PIPEWATCHER_DATA_DIR": str(self.folder),
             "PIPEWATCHER_HTTP_PORT": "0",
-            "PIPEWATCHER_ADMIN_TOKEN": TOKEN,
-            "PIPEWATCHER_DISK_FREE_MIN_MB": "0",
             **self._settings,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipewatcher", "serve"],
+            self._command,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -47,13 +58,17 @@ class Server:
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline().decode()
-            assert "http://localhost:" in line, log_path.read_text()[-4_000:]
+            assert "http://localhost:" in line, self.output()[-4_000:]
             self.url = f"http://127.0.0.1:{line.rpartition(':')[2].strip()}"
             self._wait_until_ready()
         except BaseException:
             self.kill()
             raise
         return self
+
+    def output(self) -> str:
+        """What it logged, over all its starts."""
+        return self._log_path.read_text("utf-8", "replace")
 
     @property
     def pid(self) -> int:

@@ -6,7 +6,8 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # command:package
-wanted=(chromium:chromium wrk:wrk java:default-jre-headless mvn:maven influxd:influxdb)
+wanted=(chromium:chromium wrk:wrk java:default-jre-headless mvn:maven influxd:influxdb
+    haproxy:haproxy)
 
 install_packages() {
     echo "Installing $* …"

@@ -19,8 +19,9 @@ def missing() -> str | None:
 
 
 class InfluxDB(ServerProcess):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, user: str = USER, password: str = PASSWORD) -> None:
         self.port = free_port()
+        self._admin = (user, password)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "influxdb.conf"
         config.write_text(_CONFIG.format(folder=folder, http=self.port, rpc=free_port()))
@@ -34,7 +35,8 @@ class InfluxDB(ServerProcess):
         super().wait()
         if self._first:
             self._first = False
-            self.query(f"CREATE USER {USER} WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+            user, password = self._admin
+            self.query(f"CREATE USER {user} WITH PASSWORD '{password}' WITH ALL PRIVILEGES")
         return self
 
     def query(self, text: str, **parameters: str) -> httpx.Response:
@@ -42,7 +44,7 @@ class InfluxDB(ServerProcess):
         answer = httpx.post(
             f"http://127.0.0.1:{self.port}/query",
             data={"q": text, **parameters},
-            auth=(USER, PASSWORD),
+            auth=self._admin,
             timeout=60,
         )
         assert answer.status_code == 200, answer.text

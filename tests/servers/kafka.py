@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -72,15 +73,7 @@ class KafkaCluster:
         folder.mkdir(parents=True)
         settings = folder / "server.properties"
         settings.write_text("".join(f"{k}={v}\n" for k, v in self._settings(n, folder).items()))
-        with contextlib.chdir(folder):
-            subprocess.run(
-                _java(
-                    "kafka.tools.StorageTool", "128m", "format", "-t", CLUSTER_ID, "-c", settings
-                ),
-                check=True,
-                capture_output=True,
-            )
-        return ServerProcess(_java("kafka.Kafka", "384m", settings), folder, lambda: self._is_up(n))
+        return broker(settings, lambda: self._is_up(n))
 
     def _is_up(self, n: int) -> bool:
         """The port is open long before the broker has joined: topics tell."""
@@ -149,6 +142,17 @@ class KafkaCluster:
                 f'user_{self._user}="{self._password}";'
             )
         return settings
+
+
+def broker(settings: Path, ready: Callable[[], bool]) -> ServerProcess:
+    """A broker with these settings, in their folder; its storage is formatted."""
+    with contextlib.chdir(settings.parent):
+        subprocess.run(
+            _java("kafka.tools.StorageTool", "128m", "format", "-t", CLUSTER_ID, "-c", settings),
+            check=True,
+            capture_output=True,
+        )
+    return ServerProcess(_java("kafka.Kafka", "384m", settings), settings.parent, ready)
 
 
 def _java(main: str, heap: str, *arguments: object) -> list[str]:
