@@ -52,6 +52,29 @@ class Oracle:
         count[_judge(write.value, base)] += 1
         self.stored[key] = write
 
+    def undo(self, import_id: int) -> tuple[int, int]:
+        """How many readings went and how many came back."""
+        origin = f"import:{import_id}"
+        removed = restored = 0
+        for key, standing in list(self.stored.items()):
+            chain = [write for write in self.below.get(key, []) if write.origin != origin]
+            if standing.origin == origin:
+                if chain:
+                    self.stored[key] = chain.pop()
+                    restored += 1
+                else:
+                    del self.stored[key]
+                    removed += 1
+            self.below[key] = chain
+        return removed, restored
+
+    def history(self, equipment_id: str, event_time: int) -> list[tuple[float, str]]:
+        key = (equipment_id, event_time)
+        if key not in self.stored:
+            return []
+        chain = [*self.below.get(key, []), self.stored[key]]
+        return [(write.value, write.origin) for write in reversed(chain)]
+
     def counts(self, import_id: int) -> ImportCounts:
         found = self.outcomes.get(f"import:{import_id}", {})
         return ImportCounts(accepted=sum(found.values()), **found)

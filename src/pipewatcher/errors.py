@@ -95,6 +95,14 @@ class Conflict(PipeWatcherError):
     status = 409
 
 
+class NotPossible(PipeWatcherError):
+    """The engines that are set up here cannot do this."""
+
+    code = "not_possible"
+    status = 409
+    hint = "It is possible where readings are kept in duckdb:."
+
+
 class BodyTooLarge(PipeWatcherError):
     """The body is larger than this address accepts."""
 

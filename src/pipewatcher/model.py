@@ -131,6 +131,47 @@ class ImportCounts(msgspec.Struct, frozen=True, kw_only=True):
     """The first block that is not in the store yet: where a resumed import goes on."""
 
 
+class UndoneSensor(msgspec.Struct, frozen=True, kw_only=True):
+    """What undoing an import does to one sensor, between its first and last reading touched."""
+
+    equipment_id: str
+    removed: int
+    restored: int
+    changed: int
+    first_time: Micros
+    last_time: Micros
+
+
+class UndoPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What undoing an import would do.
+
+    `removed` readings would be gone; `restored` ones would come back to the write below, `changed`
+    of them to another value. `overtaken` rows of the import do not stand: nothing is seen of them.
+    """
+
+    removed: int
+    restored: int
+    changed: int
+    overtaken: int
+    sensors: int
+    items: list[UndoneSensor]
+    """The first 100 sensors, most touched first."""
+
+
+class UndoCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """What undoing an import did."""
+
+    removed: int
+    restored: int
+
+
+class ReadingVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """One write of a reading, standing or overwritten."""
+
+    value: float
+    origin: str
+
+
 class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
     """None is what an engine could only tell by reading everything."""
 
@@ -196,7 +237,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ImportState: TypeAlias = Literal[
-    "queued", "running", "done", "failed", "cancelled", "interrupted", "undone"
+    "queued", "running", "done", "failed", "cancelled", "interrupted", "undoing", "undone"
 ]
 
 
@@ -224,6 +265,7 @@ class ImportJob(msgspec.Struct, kw_only=True):
     errors: list[Rejection] = msgspec.field(default_factory=list)
     error: str | None = None
     sensors: int = 0
+    undone: UndoCounts | None = None
     kept_by: str = ""
     """The installation whose disk holds the uploaded file."""
 
@@ -265,6 +307,8 @@ class Features:
     """Splits an import's rows into new, identical, corrected and repeated."""
     import_blocks: bool = False
     """A commit log that delivers an import's block as it was appended."""
+    versions: bool = False
+    """Keeps what imports overwrite: they can be undone, and a reading's history can be asked."""
     stores_position: bool = False
     """Keeps the commit-log position in the same transaction as the readings."""
     split_roles: bool = False

@@ -15,6 +15,7 @@ from pipewatcher.model import (
     Micros,
     Notification,
     Position,
+    ReadingVersion,
     RefusedReading,
     Sensor,
     SensorAverage,
@@ -23,6 +24,8 @@ from pipewatcher.model import (
     StoredReading,
     StoreStats,
     Token,
+    UndoCounts,
+    UndoPreview,
 )
 
 
@@ -176,6 +179,28 @@ class ReadingsStore(Protocol):
 
     async def import_counts(self, import_id: int) -> ImportCounts:
         """What was stored of an import and what it did; zeros for an unknown one."""
+        ...
+
+    async def preview_undo(self, import_id: int) -> UndoPreview:
+        """What `undo` would do now. Raises `NotPossible` without the feature `versions`."""
+        ...
+
+    async def undo(self, import_id: int) -> UndoCounts:
+        """Takes out what the import wrote, as if it had never been; what it overwrote stands again.
+
+        A live write ends what can be undone of its reading, and of several imports each takes out
+        its own, in any order. Everything appended before is judged; nothing of the import may be
+        appended meanwhile. Durable when it returns. After a crash in the middle some whole hours
+        are undone and others are not: the same call goes on, and the counts are those of all.
+        Raises `NotPossible` without the feature `versions`.
+        """
+        ...
+
+    async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
+        """The write that stands, then what imports overwrote down to the last live write.
+
+        Empty where there is no reading. Raises `NotPossible` without the feature `versions`.
+        """
         ...
 
     async def stats(self) -> StoreStats: ...

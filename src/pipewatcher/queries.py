@@ -20,6 +20,7 @@ from pipewatcher.model import (
     MINUTE,
     SECOND,
     Micros,
+    ReadingVersion,
     Rejection,
     Sensor,
     SensorAverage,
@@ -154,6 +155,11 @@ class Queries:
         with self._timed():
             await self._fresh()
             return await self._store.readings(equipment_id, start, end, limit)
+
+    async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
+        """Every kept write of the reading, the standing one first. Raises `NotPossible`."""
+        await self._fresh()
+        return await self._store.history(equipment_id, event_time)
 
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:

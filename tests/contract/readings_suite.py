@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from oracle import Oracle, Write
+from pipewatcher.errors import NotPossible
 from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, Features, ImportBlock, ImportCounts
 from pipewatcher.ports import ReadingsStore
 
@@ -245,3 +246,35 @@ class ReadingsSuite:
         assert [(r.value, r.origin) for r in got] == [(1.0, "http:admin"), (5.0, "import:3")]
         counts = await store.import_counts(3)
         assert (counts.new, counts.skipped, counts.accepted) == (1, 1, 2)
+
+    async def test_an_import_is_undone_and_a_readings_history_is_told(
+        self, store: ReadingsStore
+    ) -> None:
+        if not self.features.versions:
+            for asked in (store.undo(2), store.preview_undo(2), store.history("EQ-1", NOON)):
+                with pytest.raises(NotPossible):
+                    await asked
+            return
+        oracle = Oracle()
+        steps = [
+            self.live(("EQ-1", NOON, 1.0)),
+            [Write("EQ-1", NOON + n, 2.0 + n, "import:1") for n in range(3)],
+            [Write("EQ-1", NOON + n, 3.0 + n, "import:2") for n in range(2)],
+            self.live(("EQ-1", NOON + 1, 9.0)),
+        ]
+        for position, step in enumerate(steps, start=1):
+            oracle.write(step)
+            await store.append(batches_of(step), {0: position})
+        told = [(v.value, v.origin) for v in await store.history("EQ-1", NOON)]
+        assert told == [(3.0, "import:2"), (2.0, "import:1"), (1.0, "http:admin")]
+        assert [v.value for v in await store.history("EQ-1", NOON + 1)] == [9.0]
+        assert await store.history("EQ-1", NOON + 3) == []
+        assert await store.history("EQ-2", NOON) == []
+        for import_id in (1, 2):
+            preview = await store.preview_undo(import_id)
+            undone = await store.undo(import_id)
+            assert (undone.removed, undone.restored) == oracle.undo(import_id)
+            assert (preview.removed, preview.restored) == (undone.removed, undone.restored)
+            assert await store.undo(import_id) == undone
+            await assert_answers_equal(store, oracle, windows_around(NOON + HOUR))
+        assert [v.value for v in await store.history("EQ-1", NOON)] == [1.0]

@@ -211,7 +211,7 @@ async def test_a_cancelled_import_says_what_is_stored_and_can_go_on(house: House
     def cancel(batch: Batch) -> None:
         if len(house.appended) == 10:
             assert batch.block is not None
-            cancel_it = house.imports.cancel(batch.block.import_id)
+            cancel_it = house.imports.withdraw(batch.block.import_id)
             cancelling.append(asyncio.ensure_future(cancel_it))
 
     house.on_append = cancel
@@ -226,8 +226,6 @@ async def test_a_cancelled_import_says_what_is_stored_and_can_go_on(house: House
     ended = await house.ended(job.id)
     assert_balanced(ended)
     assert (ended.state, ended.accepted) == ("done", 5_000)
-    with pytest.raises(Conflict):
-        await house.imports.cancel(job.id)
     with pytest.raises(Conflict):
         await house.imports.resume(job.id)
 
@@ -248,7 +246,7 @@ async def test_a_full_disk_makes_an_import_wait_and_a_waiting_one_can_be_cancell
     await waiting.wait()
     with pytest.raises(DiskFull):
         await house.upload(HEADER + rows(10))
-    assert (await house.imports.cancel(second.id)).state == "cancelled"
+    assert (await house.imports.withdraw(second.id)).state == "cancelled"
     house.refusal = None
     assert (await house.ended(first.id)).accepted == 3_000
     assert (await house.imports.resume(second.id)).state == "queued"
@@ -256,7 +254,7 @@ async def test_a_full_disk_makes_an_import_wait_and_a_waiting_one_can_be_cancell
     house.appended.clear()
     third = await house.upload(HEADER + rows(3_000))
     await house.when(third.id, lambda _: house.refusal is not None)
-    await house.imports.cancel(third.id)
+    await house.imports.withdraw(third.id)
     ended = await house.ended(third.id)
     assert ended.state == "cancelled"
     assert_balanced(ended)
@@ -300,3 +298,72 @@ async def test_local_times_are_read_in_the_zone_that_was_named(house: House) -> 
     assert (await house.imported(text)).rejected == 1
     with pytest.raises(InvalidRequest):
         await house.upload(text, timezone="Mars/Olympus")
+
+
+async def test_an_undone_import_leaves_what_stood_before_it(house: House) -> None:
+    await house.imported(HEADER + rows(100, value=1.0))
+    job = await house.imported(HEADER + rows(150, value=2.0))
+    assert house.imports.undoable(job)
+    preview = await house.imports.preview_undo(job.id)
+    assert (preview.removed, preview.restored, preview.changed, preview.overtaken) == (
+        50, 100, 100, 0
+    )  # fmt: skip
+    assert (await house.imports.withdraw(job.id)).state == "undoing"
+    undone = await house.when(job.id, lambda job: job.state == "undone")
+    assert undone.undone is not None
+    assert (undone.undone.removed, undone.undone.restored) == (50, 100)
+    stored = await house.store.readings("EQ-1", 0, 2**62, 1_000)
+    assert [reading.value for reading in stored] == [1.0] * 100
+    assert not house.imports.undoable(undone)
+    for refused in (house.imports.withdraw, house.imports.resume, house.imports.preview_undo):
+        with pytest.raises(Conflict):
+            await refused(job.id)
+
+
+async def test_what_a_cancelled_import_had_stored_can_be_undone(house: House) -> None:
+    cancelling: list[Awaitable[ImportJob]] = []
+
+    def cancel(batch: Batch) -> None:
+        if len(house.appended) == 5:
+            assert batch.block is not None
+            cancelling.append(asyncio.ensure_future(house.imports.withdraw(batch.block.import_id)))
+
+    house.on_append = cancel
+    job = await house.imported(HEADER + rows(5_000))
+    await asyncio.gather(*cancelling)
+    assert (job.state, job.accepted > 0) == ("cancelled", True)
+    await house.imports.withdraw(job.id)
+    undone = await house.when(job.id, lambda job: job.state == "undone")
+    assert undone.undone is not None
+    assert undone.undone.removed == job.accepted
+    assert await house.store.readings("EQ-1", 0, 2**62, 10) == []
+
+
+async def test_an_undo_that_a_crash_cut_off_goes_on_at_the_next_start(tmp_path: Path) -> None:
+    async with opened(tmp_path) as house:
+        job = await house.imported(HEADER + rows(3_000))
+        await house.when(job.id, lambda _: house.imports.progress(job.id) is None)
+        await house.imports.stop()
+        assert (await house.imports.withdraw(job.id)).state == "undoing"
+        # As a crash leaves it that came after the store's last step.
+        await house.store.undo(job.id)
+    async with opened(tmp_path) as house:
+        undone = await house.when(job.id, lambda job: job.state == "undone")
+        assert undone.undone is not None
+        assert (undone.undone.removed, undone.undone.restored) == (3_000, 0)
+        assert await house.store.readings("EQ-1", 0, 2**62, 10) == []
+
+
+async def test_the_line_that_a_reading_came_from_is_found_in_the_upload(house: House) -> None:
+    text = HEADER + "\n" + rows(2_000) + "bad\n" + rows(500, value=2.5) + rows(3, sensor="EQ-2")
+    job = await house.imported(text)
+    lines = text.split("\n")
+    for sensor, second, value in (("EQ-1", 10, 2.5), ("EQ-1", 1_999, 1.5), ("EQ-2", 2, 1.5)):
+        time = 1_704_067_200_000_000 + second * 1_000_000
+        line = await house.imports.line_of(job.id, sensor, time)
+        assert line is not None
+        stamp = f"2024-01-01T00:{second // 60:02}:{second % 60:02}Z"
+        assert lines[line - 1] == f"{sensor},{stamp},{value}"
+    assert await house.imports.line_of(job.id, "EQ-3", 0) is None
+    (house.folder / "imports" / f"{job.id}.csv").unlink()
+    assert await house.imports.line_of(job.id, "EQ-1", 1_704_067_200_000_000) is None

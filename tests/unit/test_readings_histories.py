@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.readings_suite import (
@@ -20,8 +20,9 @@ from contract.readings_suite import (
 from oracle import Oracle, Write
 from pipewatcher.model import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
-from pipewatcher.readings.duckdb_sql import recluster
+from pipewatcher.readings.duckdb_sql import recluster, undo
 from pipewatcher.readings.duckdb_sql.schema import HOUR_OF, ROLLUP_OF_READINGS
+from pipewatcher.readings.duckdb_sql.undo import undone
 
 EDGES = [NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
 times = st.one_of(
@@ -48,14 +49,13 @@ steps = st.lists(
     st.one_of(
         st.lists(writes, min_size=1, max_size=12),
         st.lists(keeping, min_size=1, max_size=4),
-        st.sampled_from(["fold", "restart", "recluster"]),
+        st.sampled_from(["fold", "restart", "recluster", "undo 1", "undo 2", "undo 3"]),
     ),
     min_size=1,
     max_size=12,
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(history=steps)
 def test_answers_equal_brute_force_after_any_history(
     history: list[list[Write] | str],
@@ -74,6 +74,8 @@ async def _live_through(history: list[list[Write] | str]) -> None:
                 elif step == "restart":
                     await store.close()
                     store = await _open(Path(folder))
+                elif isinstance(step, str) and step.startswith("undo"):
+                    await _assert_undo_does_what_it_said(store, oracle, int(step[-1]))
                 elif step == "recluster":
                     await store.settle()
                     while store._recluster_once():
@@ -106,11 +108,25 @@ async def _live_through(history: list[list[Write] | str]) -> None:
                     want.repeated,
                     want.skipped,
                 )
+            for sensor, event_time in list(oracle.stored)[::4]:
+                got = await store.history(sensor, event_time)
+                assert [(v.value, v.origin) for v in got] == oracle.history(sensor, event_time)
             _assert_rollups_equal_a_recomputation(store)
             stats = await store.stats()
             assert (stats.readings, stats.unfolded) == (len(oracle.stored), 0)
         finally:
             await store.close()
+
+
+async def _assert_undo_does_what_it_said(
+    store: DuckDBStore, oracle: Oracle, import_id: int
+) -> None:
+    before = await store.preview_undo(import_id)
+    earlier = undone(store._cursor(), import_id)
+    total = await store.undo(import_id)
+    did = (total.removed - earlier[0], total.restored - earlier[1])
+    assert did == (before.removed, before.restored) == oracle.undo(import_id)
+    assert sum(item.removed for item in before.items) == before.removed
 
 
 def _assert_rollups_equal_a_recomputation(store: DuckDBStore) -> None:
@@ -143,3 +159,12 @@ def test_a_block_is_rewritten_in_several_steps_without_losing_a_reading(
         Write(f"EQ-{n % 9}", NOON - 20 * DAY + n * HOUR, float(n), "http:a") for n in range(200)
     ]
     asyncio.run(_live_through([writes, "recluster"]))
+
+
+def test_an_undo_in_many_steps_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undo, "ROWS_PER_STEP", 5)
+    hours = [NOON - n * HOUR // 3 for n in range(60)]
+    live = [Write("EQ-1", time, 1.0, "http:a") for time in hours[::2]]
+    first = [Write("EQ-1", time, 2.0, "import:1") for time in hours]
+    second = [Write("EQ-1", time, 3.0, "import:2") for time in hours[10:40]]
+    asyncio.run(_live_through([live, first, second, "undo 1", "fold", "undo 2"]))

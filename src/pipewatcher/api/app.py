@@ -15,7 +15,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipewatcher import __version__
-from pipewatcher.api import averages, imports, notifications, sensors, series, session, status
+from pipewatcher.api import (
+    averages,
+    history,
+    imports,
+    notifications,
+    sensors,
+    series,
+    session,
+    status,
+)
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
 from pipewatcher.api.auth import SignInLimit
 from pipewatcher.api.page import page_router
@@ -47,9 +56,11 @@ BODIES = [
     sensors.SensorsPage,
     series.SeriesPage,
     series.ReadingsPage,
+    history.HistoryPage,
     imports.ImportStarted,
     imports.ImportItem,
     imports.ImportsPage,
+    imports.UndoPreviewItem,
     notifications.NotificationsPage,
     status.Status,
     status.Health,
@@ -78,7 +89,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.include_router(status.router)
     if services.answers is not None:
-        for module in (session, averages, sensors, series, imports, notifications):
+        for module in (session, averages, sensors, series, history, imports, notifications):
             app.include_router(module.router)
         app.include_router(page_router(services.page))
     app.add_exception_handler(PipeWatcherError, _known)

@@ -69,6 +69,37 @@ class ImportItem(Camel):
     unknown_columns: list[str]
     content_sha256: str
     error: str | None
+    undoable: bool
+    undone: UndoneItem | None
+
+
+class UndoneSensorItem(Camel):
+    """`first` and `last` bound the sensor's readings that are touched."""
+
+    equipment_id: str
+    removed: int
+    restored: int
+    changed: int
+    first: str
+    last: str
+
+
+class UndoPreviewItem(Camel):
+    """`removed` readings would be gone; `restored` ones come back to what stood before, `changed`
+    of them to another value. `overtaken` rows of the import do not stand, so nothing is seen of
+    them. `items` are the first 100 of `sensors`, most touched first."""
+
+    removed: int
+    restored: int
+    changed: int
+    overtaken: int
+    sensors: int
+    items: list[UndoneSensorItem]
+
+
+class UndoneItem(Camel):
+    removed: int
+    restored: int
 
 
 class ImportsPage(Camel):
@@ -178,9 +209,38 @@ async def resume(request: Request, _: Reader, import_id: ImportId) -> Response:
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
-async def cancel(request: Request, _: Reader, import_id: ImportId) -> Response:
-    """Cancels it while it is queued or running; what was stored stays, as the receipt says."""
-    return json_answer(_item(request, await answers_of(request).imports.cancel(import_id)))
+async def withdraw(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """Cancels it while it is queued or running: what was stored stays, as the receipt says. Undoes
+    it once it has ended: its readings go, and what they overwrote comes back; the state is
+    `undoing` until that is done, then `undone`."""
+    return json_answer(_item(request, await answers_of(request).imports.withdraw(import_id)))
+
+
+@router.get("/{id}/undo", responses=answers(UndoPreviewItem, errors=(404, 409, 422)))
+async def preview_undo(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """What undoing it would do now; nothing is changed."""
+    found = await answers_of(request).imports.preview_undo(import_id)
+    items = [
+        UndoneSensorItem(
+            equipment_id=item.equipment_id,
+            removed=item.removed,
+            restored=item.restored,
+            changed=item.changed,
+            first=rfc3339(item.first_time),
+            last=rfc3339(item.last_time),
+        )
+        for item in found.items
+    ]
+    return json_answer(
+        UndoPreviewItem(
+            removed=found.removed,
+            restored=found.restored,
+            changed=found.changed,
+            overtaken=found.overtaken,
+            sensors=found.sensors,
+            items=items,
+        )
+    )
 
 
 def _item(request: Request, job: ImportJob) -> ImportItem:
@@ -218,6 +278,10 @@ def _item(request: Request, job: ImportJob) -> ImportItem:
         unknown_columns=job.unknown_columns,
         content_sha256=job.content_sha256,
         error=job.error,
+        undoable=answers_of(request).imports.undoable(job),
+        undone=UndoneItem(removed=job.undone.removed, restored=job.undone.restored)
+        if job.undone
+        else None,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipewatcher.model import ImportJob, Principal, Session
+from pipewatcher.model import ImportJob, Micros, Principal, Session, UndoPreview
 from pipewatcher.ports import Registry
 from pipewatcher.queries import Queries
 
@@ -58,7 +58,15 @@ class Imports(Protocol):
 
     async def rejected_csv(self, import_id: int) -> Path: ...
 
-    async def cancel(self, import_id: int) -> ImportJob: ...
+    async def withdraw(self, import_id: int) -> ImportJob: ...
+
+    async def preview_undo(self, import_id: int) -> UndoPreview: ...
+
+    async def line_of(
+        self, import_id: int, equipment_id: str, event_time: Micros
+    ) -> int | None: ...
+
+    def undoable(self, job: ImportJob) -> bool: ...
 
     async def resume(self, import_id: int) -> ImportJob: ...
 

@@ -30,17 +30,21 @@ from pipewatcher.model import (
     ImportCounts,
     Micros,
     Position,
+    ReadingVersion,
     RefusedReading,
     SensorAverage,
     Series,
     StoredReading,
     StoreStats,
+    UndoCounts,
+    UndoPreview,
     covers,
 )
 from pipewatcher.readings.duckdb_names import Names
-from pipewatcher.readings.duckdb_sql import reads, schema
+from pipewatcher.readings.duckdb_sql import reads, schema, undo
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.fold import fold
+from pipewatcher.readings.duckdb_sql.outcomes import counts_of
 from pipewatcher.readings.duckdb_sql.recluster import Recluster
 
 log = logging.getLogger(__name__)
@@ -82,7 +86,7 @@ class DuckDBStore:
 
     @property
     def features(self) -> Features:
-        return Features(import_outcomes=True, stores_position=True)
+        return Features(import_outcomes=True, versions=True, stores_position=True)
 
     async def open(self) -> None:
         await self._on(self._appender, self._open)
@@ -140,32 +144,23 @@ class DuckDBStore:
         )
 
     async def import_counts(self, import_id: int) -> ImportCounts:
-        def count(cursor: Cursor) -> ImportCounts:
-            accepted, next_block = one(
-                cursor,
-                "SELECT coalesce(sum(accepted), 0)::BIGINT, coalesce(max(next_block), 0) "
-                "FROM import_progress WHERE import_id = ?",
-                [import_id],
-            )
-            outcome = one(
-                cursor,
-                "SELECT coalesce(sum(new), 0)::BIGINT, coalesce(sum(identical), 0)::BIGINT, "
-                "coalesce(sum(corrected), 0)::BIGINT, coalesce(sum(repeated), 0)::BIGINT, "
-                "coalesce(sum(skipped), 0)::BIGINT FROM import_outcome WHERE import_id = ?",
-                [import_id],
-            )
-            new, identical, corrected, repeated, skipped = outcome
-            return ImportCounts(
-                accepted=accepted,
-                new=new,
-                identical=identical,
-                corrected=corrected,
-                repeated=repeated,
-                skipped=skipped,
-                next_block=next_block,
-            )
+        return await self._ask(lambda cursor: counts_of(cursor, import_id))
 
-        return await self._ask(count)
+    async def preview_undo(self, import_id: int) -> UndoPreview:
+        await self.settle()
+        names = self._known()
+        return await self._ask(lambda cursor: undo.preview(cursor, names, import_id))
+
+    async def undo(self, import_id: int) -> UndoCounts:
+        return await self._on(self._readers, lambda: self._undo(import_id))
+
+    async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
+        names = self._known()
+        sensor = names.sensor_codes.get(equipment_id)
+        if sensor is None:
+            return []
+        await self.settle()
+        return await self._ask(lambda cursor: undo.history(cursor, names, sensor, event_time))
 
     async def stats(self) -> StoreStats:
         total = await self._ask(
@@ -372,6 +367,16 @@ class DuckDBStore:
             self._folds += 1
             self._fold_seconds += time.monotonic() - began
             return folded.more
+
+    def _undo(self, import_id: int) -> UndoCounts:
+        self._fold_all()
+        cursor = self._cursor()
+        for start, end in undo.steps(cursor, import_id):
+            # Folds go on between the steps; nothing of the import is among what they fold.
+            with self._fold_lock:
+                undo.undo_step(cursor, import_id, start, end)
+        removed, restored = undo.undone(cursor, import_id)
+        return UndoCounts(removed=removed, restored=restored)
 
     def _recluster_once(self) -> bool:
         with self._fold_lock:

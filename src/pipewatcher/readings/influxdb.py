@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 
-from pipewatcher.errors import StoreUnavailable
+from pipewatcher.errors import NotPossible, StoreUnavailable
 from pipewatcher.model import (
     DAY,
     SECOND,
@@ -22,11 +22,14 @@ from pipewatcher.model import (
     ImportCounts,
     Micros,
     Position,
+    ReadingVersion,
     RefusedReading,
     SensorAverage,
     Series,
     StoredReading,
     StoreStats,
+    UndoCounts,
+    UndoPreview,
 )
 from pipewatcher.readings import influxdb_reads as reads
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
@@ -133,6 +136,15 @@ class InfluxDBStore:
     async def import_counts(self, import_id: int) -> ImportCounts:
         """Zeros: InfluxDB overwrites without telling what stood there."""
         return ImportCounts()
+
+    async def preview_undo(self, import_id: int) -> UndoPreview:
+        raise NotPossible
+
+    async def undo(self, import_id: int) -> UndoCounts:
+        raise NotPossible
+
+    async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
+        raise NotPossible
 
     async def stats(self) -> StoreStats:
         return StoreStats(

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pipewatcher.errors import Busy, Conflict, InvalidRequest, NotFound
+from pipewatcher.errors import Busy, Conflict, InvalidRequest, NotFound, NotPossible
 from pipewatcher.model import (
     IMPORT_ORIGIN_PREFIX,
     RECEIPT_ERRORS_MAX,
@@ -29,9 +29,11 @@ from pipewatcher.model import (
     Micros,
     Position,
     Rejection,
+    UndoPreview,
 )
 from pipewatcher.ports import Backlog, ReadingsStore, Registry
 from pipewatcher.sources.csv_dialect import CsvFault
+from pipewatcher.sources.csv_line import find_line
 from pipewatcher.sources.csv_reader import CsvBlock, CsvReader
 from pipewatcher.sources.csv_rows import RowRules
 from pipewatcher.sources.csv_spool import RejectedRows, Spool
@@ -48,6 +50,7 @@ STORED_TIMEOUT_S = 10.0
 TRY_AGAIN_S = 5.0
 ENDED = frozenset({"done", "failed", "cancelled", "undone"})
 RESUMABLE = frozenset({"interrupted", "failed", "cancelled"})
+UNDOABLE = frozenset({"done", "failed", "cancelled"})
 
 
 @dataclass(slots=True)
@@ -119,8 +122,9 @@ class ImportService:
         jobs = await self._registry.import_jobs(1_000_000)
         for job in reversed(jobs):
             if job.state not in ENDED and self._is_here(job):
-                job.state = "queued"
-                await self._registry.save_import(job)
+                if job.state != "undoing":
+                    job.state = "queued"
+                    await self._registry.save_import(job)
                 self._queue.put_nowait(job.id)
         self._runner = asyncio.create_task(self._run(), name="imports")
 
@@ -197,8 +201,12 @@ class ImportService:
             raise NotFound(f"Import {import_id} has no rejected rows.")
         return path
 
-    async def cancel(self, import_id: int) -> ImportJob:
-        """What is stored stays. Raises `Conflict` when the import has ended."""
+    async def withdraw(self, import_id: int) -> ImportJob:
+        """Cancels an import that has not ended: what is stored stays. Undoes one that has: its
+        readings go behind the answer, which says `undoing`.
+
+        Raises `Conflict` when it is undone already, `NotPossible` where the store cannot undo.
+        """
         async with self._changing:
             running = self.progress(import_id)
             if running is not None:
@@ -206,12 +214,44 @@ class ImportService:
                 return running.job
             job = await self._registry.import_job(import_id)
             self._check_here(job)
-            if job.state in ENDED:
-                raise Conflict(f"Import {import_id} has ended; undoing it is not available yet.")
-            job.state = "cancelled"
-            job.finished_at = int(time.time() * SECOND)
+            if job.state in UNDOABLE:
+                self._check_versions()
+                job.state = "undoing"
+            elif job.state in ENDED or job.state == "undoing":
+                raise Conflict(f"Import {import_id} is {job.state}.")
+            else:
+                job.state = "cancelled"
+                job.finished_at = int(time.time() * SECOND)
             await self._registry.save_import(job)
+            if job.state == "undoing":
+                self._queue.put_nowait(import_id)
             return job
+
+    async def preview_undo(self, import_id: int) -> UndoPreview:
+        """Raises `Conflict` when there is nothing to undo, `NotPossible` as `withdraw` does."""
+        self._check_versions()
+        job = await self.job(import_id)
+        if job.state not in UNDOABLE:
+            raise Conflict(f"Import {import_id} is {job.state}.")
+        await self._stored(self._end(), STORED_TIMEOUT_S)
+        return await self._store.preview_undo(import_id)
+
+    async def line_of(self, import_id: int, equipment_id: str, event_time: Micros) -> int | None:
+        """The line of its file, from 1, that this reading came from; None when the file is not
+        kept here any more. Reads the whole file: about a million rows a second."""
+        job = await self._registry.import_job(import_id)
+
+        def look() -> int | None:
+            try:
+                with self._spool.file(import_id).open("rb") as file:
+                    return find_line(file, self._rules(job), equipment_id, event_time)
+            except OSError:
+                return None
+
+        return await asyncio.to_thread(look) if self._is_here(job) else None
+
+    def undoable(self, job: ImportJob) -> bool:
+        return job.state in UNDOABLE and self._store.features.versions and self._is_here(job)
 
     async def resume(self, import_id: int) -> ImportJob:
         """Raises `Conflict` when there is nothing to go on with."""
@@ -245,7 +285,12 @@ class ImportService:
             job = await self._registry.import_job(import_id)
             if job.state in ENDED:
                 return
-            running = self._running = Progress(job)
+            running = None
+            if job.state != "undoing":
+                running = self._running = Progress(job)
+        if running is None:
+            await self._undo(job)
+            return
         try:
             state, error = await self._outcome(running)
             await self._finish(running, state, error)
@@ -253,6 +298,14 @@ class ImportService:
             job.state = "cancelled" if running.cancelled else "interrupted"
             await self._registry.save_import(job)
             raise
+
+    async def _undo(self, job: ImportJob) -> None:
+        """A crash at any line leaves the import `undoing`, and the next start goes on with it. What
+        of it was appended last may still wait in the commit log: it is stored first."""
+        await self._stored(self._end(), STORED_TIMEOUT_S)
+        job.undone = await self._store.undo(job.id)
+        job.state = "undone"
+        await self._registry.save_import(job)
 
     async def _outcome(self, running: Progress) -> tuple[ImportState, str | None]:
         job = running.job
@@ -284,9 +337,7 @@ class ImportService:
         job.errors = []
         await self._registry.save_import(job)
         next_block = (await self._counted(running)).next_block
-        # The clock of the upload: read again after a crash, the same rows are good.
-        bounds = EventTimeBounds(latest=job.created_at + self._future_max)
-        rules = RowRules(bounds=bounds, zone=zone_of(job.timezone))
+        rules = self._rules(job)
         saved = time.monotonic()
         with (
             RejectedRows(self._spool.rejected(job.id)) as rejected,
@@ -307,6 +358,11 @@ class ImportService:
                     if time.monotonic() - saved >= SAVE_INTERVAL_S:
                         saved = time.monotonic()
                         await self._registry.save_import(job)
+
+    def _rules(self, job: ImportJob) -> RowRules:
+        """By the clock of the upload: read again after a crash, the same rows are good."""
+        bounds = EventTimeBounds(latest=job.created_at + self._future_max)
+        return RowRules(bounds=bounds, zone=zone_of(job.timezone))
 
     async def _append_block(self, running: Progress, block: CsvBlock) -> None:
         """Durable when it returns. Our own limits and a full disk make it wait, not fail."""
@@ -380,6 +436,10 @@ class ImportService:
     def _check_here(self, job: ImportJob) -> None:
         if not self._is_here(job):
             raise Conflict(f"The file of import {job.id} is kept by another PipeWatcher process.")
+
+    def _check_versions(self) -> None:
+        if not self._store.features.versions:
+            raise NotPossible
 
     def _admit(self) -> None:
         if (refusal := self._refusal()) is not None:

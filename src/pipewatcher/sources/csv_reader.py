@@ -36,6 +36,9 @@ class CsvBlock:
     bad_rows: list[BadRow]
     bytes_read: int
     """Of the file as it is stored, up to and including this block or a little more."""
+    first_line: int
+    """Physical line of the file at which `text` begins."""
+    text: bytes
 
     @property
     def accepted(self) -> int:
@@ -107,6 +110,8 @@ class CsvReader:
             columns=columns,
             bad_rows=bad_rows,
             bytes_read=self._blocks.bytes_read,
+            first_line=line,
+            text=block,
         )
 
 

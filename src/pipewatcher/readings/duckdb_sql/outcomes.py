@@ -9,6 +9,7 @@ passes from the overtaken row to the new one.
 
 from __future__ import annotations
 
+from pipewatcher.model import ImportCounts
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 
 BASE = """
@@ -92,4 +93,29 @@ def keep_versions(cursor: Cursor) -> None:
         FROM predecessor AS p JOIN incoming AS i USING (sensor, event_time)
         WHERE i.origin < 0 AND p.origin <> i.origin
         """
+    )
+
+
+def counts_of(cursor: Cursor, import_id: int) -> ImportCounts:
+    accepted, next_block = one(
+        cursor,
+        "SELECT coalesce(sum(accepted), 0)::BIGINT, coalesce(max(next_block), 0) "
+        "FROM import_progress WHERE import_id = ?",
+        [import_id],
+    )
+    new, identical, corrected, repeated, skipped = one(
+        cursor,
+        "SELECT coalesce(sum(new), 0)::BIGINT, coalesce(sum(identical), 0)::BIGINT, "
+        "coalesce(sum(corrected), 0)::BIGINT, coalesce(sum(repeated), 0)::BIGINT, "
+        "coalesce(sum(skipped), 0)::BIGINT FROM import_outcome WHERE import_id = ?",
+        [import_id],
+    )
+    return ImportCounts(
+        accepted=accepted,
+        new=new,
+        identical=identical,
+        corrected=corrected,
+        repeated=repeated,
+        skipped=skipped,
+        next_block=next_block,
     )

@@ -1,0 +1,151 @@
+"""Imports undone on a real server: what is said before, what is there after, and `kill -9`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from server import Server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+HEADER = "equipmentId,timestamp,value\n"
+CSV = {"content-type": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with Server(tmp_path_factory.mktemp("undo") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+async def api(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with server.client() as client:
+        yield client
+
+
+def rows(count: int, sensor: str, value: float) -> str:
+    return "".join(
+        f"{sensor}-{n % 50},2026-01-{1 + n // 86_400:02}T{n // 3_600 % 24:02}:{n // 60 % 60:02}:"
+        f"{n % 60:02}Z,{value}\n"
+        for n in range(count)
+    )
+
+
+async def until(api: httpx.AsyncClient, import_id: int, *states: str) -> dict[str, Any]:
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        job: dict[str, Any] = (await api.get(f"/api/v1/imports/{import_id}")).json()
+        if job["state"] in states:
+            return job
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"import {import_id} is {job['state']}, not {states}")
+
+
+async def upload(api: httpx.AsyncClient, text: str) -> int:
+    answer = await api.post("/api/v1/imports", content=text.encode(), headers=CSV)
+    assert answer.status_code == 202, answer.text
+    import_id: int = answer.json()["id"]
+    return import_id
+
+
+async def count_and_mean(api: httpx.AsyncClient, sensor: str) -> tuple[int, set[float]]:
+    query = {"window": "365d", "q": sensor, "until": "2026-06-01T00:00:00Z"}
+    items = (await api.get("/api/v1/averages", params=query)).json()["items"]
+    return sum(i["count"] for i in items), {i["mean"] for i in items if i["count"]}
+
+
+async def test_the_story_of_an_import_that_is_regretted(api: httpx.AsyncClient) -> None:
+    first = await upload(api, HEADER + rows(1_000, "A", 1.0))
+    await until(api, first, "done")
+    second = await upload(api, HEADER + rows(1_500, "A", 2.0))
+    assert (await until(api, second, "done"))["undoable"] is True
+    path = f"/api/v1/imports/{second}"
+    preview = (await api.get(f"{path}/undo")).json()
+    assert (preview["removed"], preview["restored"], preview["changed"]) == (500, 1_000, 1_000)
+    assert (preview["sensors"], len(preview["items"])) == (50, 50)
+    assert preview["items"][0]["removed"] + preview["items"][0]["restored"] == 30
+    query = {"equipmentId": "A-7", "timestamp": "2026-01-01T00:00:07Z"}
+    told = (await api.get("/api/v1/readings/history", params=query)).json()
+    writes = [(i["value"], i["importId"], i["line"], i["stands"]) for i in told["items"]]
+    assert writes == [(2.0, second, 9, True), (1.0, first, 9, False)]
+    assert all(item["accepted"] for item in told["items"])
+    assert (await api.delete(path)).json()["state"] in {"undoing", "undone"}
+    job = await until(api, second, "undone")
+    assert job["undone"] == {"removed": 500, "restored": 1_000}
+    assert job["undoable"] is False
+    assert await count_and_mean(api, "A-") == (1_000, {1.0})
+    for refused in (await api.delete(path), await api.get(f"{path}/undo")):
+        assert refused.status_code == 409
+        assert refused.json()["code"] == "conflict"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"equipmentId": "A-7", "timestamp": "yesterday"}, 422),
+        ({"equipmentId": "A-7", "timestamp": "2026-01-01T00:00:07"}, 422),
+        ({"equipmentId": "A-7"}, 422),
+        ({"timestamp": "2026-01-01T00:00:07Z"}, 422),
+        ({"equipmentId": "A-7", "timestamp": "2020-01-01T00:00:07Z"}, 404),
+        ({"equipmentId": "nobody", "timestamp": "2026-01-01T00:00:07Z"}, 404),
+    ],
+)
+async def test_a_history_that_cannot_be_told_is_refused(
+    api: httpx.AsyncClient, query: dict[str, str], status: int
+) -> None:
+    answer = await api.get("/api/v1/readings/history", params=query)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    missing = await api.get("/api/v1/imports/999999/undo")
+    assert missing.status_code == 404
+
+
+async def test_kill_9_in_an_undo_leaves_it_done_not_begun_or_going_on(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    server = Server(tmp_path / "data")
+    kept = lost = None
+    for _ in range(4):
+        server.start()
+        async with server.client() as api:
+            if kept is None:
+                kept = await upload(api, HEADER + rows(50_000, "K", 1.0))
+                await until(api, kept, "done")
+            if lost is not None:
+                await until(api, lost, "undone")
+                assert await count_and_mean(api, "K-") == (50_000, {1.0})
+            lost = await upload(api, HEADER + rows(300_000, "K", 2.0))
+            await until(api, lost, "done")
+            assert await count_and_mean(api, "K-") == (300_000, {2.0})
+            assert (await api.delete(f"/api/v1/imports/{lost}")).status_code == 200
+            await asyncio.sleep(rng.uniform(0.0, 0.5))
+            server.kill()
+    with server:
+        async with server.client() as api:
+            assert lost is not None
+            job = await until(api, lost, "undone")
+            assert job["undone"] == {"removed": 250_000, "restored": 50_000}
+            assert await count_and_mean(api, "K-") == (50_000, {1.0})
+
+
+async def test_kill_9_in_an_import_that_is_undone_once_it_has_gone_on(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data").start()
+    async with server.client() as api:
+        live = {"equipmentId": "L-1", "timestamp": "2026-01-01T00:00:01Z", "value": 5.0}
+        assert (await api.post("/api/v1/readings", json=live)).status_code == 204
+        job = await upload(api, HEADER + rows(400_000, "L", 2.0))
+        await asyncio.sleep(0.3)
+        server.kill()
+    with server:
+        async with server.client() as api:
+            await until(api, job, "done")
+            await api.delete(f"/api/v1/imports/{job}")
+            await until(api, job, "undone")
+            assert await count_and_mean(api, "L-") == (1, {5.0})
