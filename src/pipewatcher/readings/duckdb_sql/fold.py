@@ -95,34 +95,6 @@ def _mark(cursor: Cursor, bound: int) -> int:
     return bound if switch is None else int(switch) - 1
 
 
-def bring_up_to_date(cursor: Cursor) -> None:
-    """Rollups and `latest` after rows of `raw` changed otherwise than by a fold, in the transaction
-    that changed them. Temporary table `altered` names each (sensor, event_time)."""
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE incoming AS SELECT sensor, event_time, 0 AS hour, "
-        "0.0::DOUBLE AS value, 0 AS origin FROM altered LIMIT 0"
-    )
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE touched AS
-        SELECT DISTINCT sensor, {HOUR_OF}::INTEGER AS hour, false AS extends FROM altered
-        """
-    )
-    _update_rollups(cursor)
-    cursor.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE newest AS
-        SELECT sensor, sum(count)::BIGINT AS count, max(last_time) AS last_time,
-               arg_max(last_value, last_time) AS last_value
-        FROM rollup SEMI JOIN altered USING (sensor) GROUP BY sensor
-        """
-    )
-    cursor.execute("DELETE FROM latest USING altered WHERE latest.sensor = altered.sensor")
-    cursor.execute("INSERT INTO latest SELECT sensor, count, last_time, last_value FROM newest")
-    for table in TEMPORARY:
-        cursor.execute(f"DROP TABLE IF EXISTS {table}")
-
-
 def _take_last_writes(cursor: Cursor) -> None:
     """`incoming`: the write of each reading that stands, with how often it was written."""
     cursor.execute(

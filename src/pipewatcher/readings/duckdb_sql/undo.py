@@ -12,13 +12,13 @@ from __future__ import annotations
 from pipewatcher.model import HOUR, ReadingVersion, UndoneSensor, UndoPreview
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
-from pipewatcher.readings.duckdb_sql.fold import bring_up_to_date
+from pipewatcher.readings.duckdb_sql.derived import recompute
 from pipewatcher.readings.duckdb_sql.schema import DAY_OF, EPOCH_OFFSET, HOUR_OF
 
 ROWS_PER_STEP = 1_000_000
 """What one transaction takes on; an hour is never cut."""
 PREVIEW_SENSORS_MAX = 100
-TEMPORARY = ("falling", "promoted", "altered")
+TEMPORARY = ("falling", "promoted")
 
 
 def preview(cursor: Cursor, names: Names, import_id: int) -> UndoPreview:
@@ -123,8 +123,7 @@ def _undo(cursor: Cursor, part: list[int]) -> None:
     cursor.execute(
         f"INSERT INTO unclustered SELECT {DAY_OF}::INTEGER, count(*) FROM promoted GROUP BY ALL"
     )
-    cursor.execute("CREATE OR REPLACE TEMP TABLE altered AS SELECT sensor, event_time FROM falling")
-    bring_up_to_date(cursor)
+    recompute(cursor, "falling")
     cursor.execute(
         """
         INSERT INTO import_undone
