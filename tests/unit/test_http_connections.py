@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from http_harness import DEVICE, JSON, Running, read_to_end, running, until
+from http_harness import DEVICE, JSON, Running, read_to_end, running
+from loop_harness import until
 from pipewatcher.errors import Lagging
 from pipewatcher.sources.http_door import Limits
 
