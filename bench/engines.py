@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from pipewatcher.commit_log.kafka import KafkaCommitLog  # noqa: E402
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, covers  # noqa: E402
+from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, RefusedReading, covers  # noqa: E402
 from pipewatcher.readings.influxdb import InfluxDBStore  # noqa: E402
 from pipewatcher.readings.influxdb_reads import raw_figures  # noqa: E402
 from pipewatcher.readings.influxdb_rollups import Span  # noqa: E402
@@ -150,6 +151,10 @@ async def post(influxdb: InfluxDB, bodies: list[bytes]) -> None:
         await asyncio.gather(*(work() for _ in range(4)))
 
 
+async def _refused(refused: Sequence[RefusedReading]) -> None:
+    raise AssertionError(refused)
+
+
 async def drain(kafka: KafkaCluster, influxdb: InfluxDB, turn: int, batches: list[Batch]) -> float:
     log = KafkaCommitLog(kafka.url(f"bench-{turn}"))
     await log.open()
@@ -159,7 +164,7 @@ async def drain(kafka: KafkaCluster, influxdb: InfluxDB, turn: int, batches: lis
         await log.append(one)
     tail = await log.tail()
     began = time.monotonic()
-    writing = asyncio.create_task(Writer(log, store).run())
+    writing = asyncio.create_task(Writer(log, store, _refused).run())
     while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     took = time.monotonic() - began

@@ -79,6 +79,29 @@ class RefusedReading(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that carried readings which nobody could be told are refused. `id` grows with each.
+
+    `payload` ends early when `payload_bytes`, what was sent, is more.
+    """
+
+    id: int
+    door: Literal["mqtt", "mqtt-broker", "store"]
+    topic: str
+    client: str
+    received_at: Micros
+    reason: str
+    rejections: list[Rejection]
+    """The first 100."""
+    payload: bytes
+    payload_bytes: int
+    edited_by: str | None = None
+
+    @property
+    def cut(self) -> bool:
+        return self.payload_bytes > len(self.payload)
+
+
 class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     """One sensor over `[start, end)`; `mean`, `min`, `max` are None when `count` is 0.
 

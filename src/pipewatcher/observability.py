@@ -61,6 +61,13 @@ class WriterFigures(Protocol):
     failures: int
 
 
+class DeadLetterFigures(Protocol):
+    kept: int
+    kept_bytes: int
+    buried: int
+    dropped: int
+
+
 class BacklogFigures(Protocol):
     @property
     def readings(self) -> int: ...
@@ -91,6 +98,7 @@ class Figures:
 
     intake: IntakeFigures
     writer: WriterFigures | None
+    dead_letters: DeadLetterFigures
     backlog: BacklogFigures
     store: StoreFigures | None
     query_latencies: Latencies | None
@@ -119,6 +127,11 @@ class Figures:
             "accepted_readings": ("Valid readings.", self.intake.accepted),
             "committed_readings": ("Readings acknowledged as durable.", self.intake.committed),
             "failed_readings": ("Valid readings that could not be kept.", self.intake.failed),
+            "dead_letters_buried": ("Dead letters written.", self.dead_letters.buried),
+            "dead_letters_dropped": (
+                "Dead letters that went to make room, unread.",
+                self.dead_letters.dropped,
+            ),
         }
         if self.writer is not None:
             counters |= {
@@ -141,6 +154,8 @@ class Figures:
             "lag_readings": ("Acknowledged, not stored yet.", self.backlog.readings),
             "lag_bytes": ("Bytes of the same.", self.backlog.bytes),
             "lag_seconds": ("Age of the oldest of them.", self.backlog.oldest_age_s),
+            "dead_letters": ("Dead letters kept.", self.dead_letters.kept),
+            "dead_letters_bytes": ("Bytes of their payloads.", self.dead_letters.kept_bytes),
             "inflight_bytes": ("Request bodies in memory.", self.intake.inflight_bytes),
             "connections": ("Open HTTP connections.", self.connections),
             "accepting": ("1 while every door takes readings.", float(self.accepting)),

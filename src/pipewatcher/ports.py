@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pipewatcher.model import (
     Batch,
+    DeadLetter,
     Features,
     ImportCounts,
     ImportJob,
@@ -206,7 +207,49 @@ class ReadingsStore(Protocol):
     async def stats(self) -> StoreStats: ...
 
 
-class Registry(Protocol):
+class DeadLetterRegistry(Protocol):
+    """What could not be answered, newest last. `door` and `text` leave only the letters of that
+    door and those that have the text in reason or topic, whatever its case."""
+
+    async def add_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Under the next ids (`id` is not looked at), all durable when it returns."""
+        ...
+
+    async def dead_letters(
+        self,
+        limit: int,
+        before_id: int | None = None,
+        *,
+        door: str | None = None,
+        text: str | None = None,
+    ) -> list[DeadLetter]:
+        """Newest first."""
+        ...
+
+    async def count_dead_letters(
+        self, *, door: str | None = None, text: str | None = None
+    ) -> tuple[int, int]:
+        """How many there are, and the bytes of their payloads."""
+        ...
+
+    async def dead_letter(self, letter_id: int) -> DeadLetter:
+        """Raises `NotFound`."""
+        ...
+
+    async def save_dead_letter(self, letter: DeadLetter) -> None:
+        """Replaces the one with the same id; durable. Raises `NotFound`."""
+        ...
+
+    async def remove_dead_letter(self, letter_id: int) -> None:
+        """Raises `NotFound`."""
+        ...
+
+    async def trim_dead_letters(self, count_max: int, bytes_max: int) -> int:
+        """Removes the oldest until no more than that are left; how many went."""
+        ...
+
+
+class Registry(DeadLetterRegistry, Protocol):
     """Sensors, tokens, sessions and imports: small, slow-changing, transactional."""
 
     async def open(self) -> None: ...

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from pipewatcher import __version__
 from pipewatcher.api.answers import rfc3339
-from pipewatcher.api.status import Lag, Stages, Status
+from pipewatcher.api.status import DeadLetterCounts, Lag, Stages, Status
+from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import StoreUnavailable
 from pipewatcher.intake import Intake
@@ -29,6 +30,7 @@ class Reporting:
     intake: Intake
     store: ReadingsStore | None
     writer: Writer | None
+    dead_letters: DeadLetters
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
     connections: Callable[[], int]
@@ -68,6 +70,11 @@ class Reporting:
             ),
             rejected_by_code=dict(intake.rejected),
             lag=Lag(readings=backlog.readings, bytes=backlog.bytes, seconds=backlog.oldest_age_s),
+            dead_letters=DeadLetterCounts(
+                kept=self.dead_letters.kept,
+                bytes=self.dead_letters.kept_bytes,
+                dropped=self.dead_letters.dropped,
+            ),
             connections=self.connections(),
             engines=dict(self.engines),
         )
@@ -86,6 +93,7 @@ class Reporting:
             Figures(
                 intake=self.intake,
                 writer=self.writer.counts if self.writer else None,
+                dead_letters=self.dead_letters,
                 backlog=self.commit_log.backlog(),
                 store=await self._stats(),
                 query_latencies=self.queries.latencies if self.queries else None,

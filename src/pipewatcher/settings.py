@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from pipewatcher.errors import SettingsError
+from pipewatcher.sources.mqtt_topics import TopicRules
 
 PREFIX = "PIPEWATCHER_"
 ROLES = frozenset({"gateway", "writer", "discovery", "api"})
@@ -56,6 +57,18 @@ class Settings(BaseModel):
     store_memory_mb: int = Field(
         768, ge=128, description="MiB that the readings store may use for its work."
     )
+    mqtt_sensor_topic: str = Field(
+        "plant/{equipmentId}/value",
+        description="MQTT topics that name the sensor of a bare value; + is any level, empty none.",
+    )
+    mqtt_received_time: bool = Field(
+        False,
+        description="Whether a value without timestamp, by MQTT, is of the time when it came.",
+    )
+    dead_letters_max: int = Field(
+        10_000, ge=1, description="Dead letters kept; the oldest go first and are counted."
+    )
+    dead_letters_max_mb: int = Field(64, ge=1, description="MiB of their payloads kept, likewise.")
     log_format: Literal["plain", "json"] = Field("plain", description="Lines on stderr.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe lines that are written."
@@ -68,6 +81,15 @@ class Settings(BaseModel):
         if not names <= ROLES:
             raise ValueError(f"roles are {', '.join(sorted(ROLES))}, separated by commas")
         return ",".join(sorted(names))
+
+    @field_validator("mqtt_sensor_topic")
+    @classmethod
+    def _names_a_sensor(cls, template: str) -> str:
+        try:
+            TopicRules(sensor_topic=template)
+        except SettingsError as error:
+            raise ValueError(error.detail) from None
+        return template
 
     @field_validator("admin_token")
     @classmethod

@@ -144,6 +144,12 @@ def format_micros(instant: Micros) -> str:
     return (_EPOCH + timedelta(seconds=whole)).isoformat() + "Z"
 
 
+def format_timestamp(instant: Micros) -> str:
+    """RFC 3339 in UTC with `Z`, to the microsecond: `parse_timestamp` gives the same instant."""
+    moment = _EPOCH + timedelta(microseconds=instant)
+    return moment.isoformat(timespec="microseconds") + "Z"
+
+
 def _timestamp_fault(text: str) -> ReadingFault:
     shape = _SHAPE.fullmatch(text)
     if shape is None:

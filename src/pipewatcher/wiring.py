@@ -29,6 +29,7 @@ from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Answers, Services
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
+from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX, DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.freshness import SharedFreshness
@@ -44,10 +45,12 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import ROLES, Settings
 from pipewatcher.sources.csv_import import ImportService
+from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
 from pipewatcher.sources.http import Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
 from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
+from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
 
@@ -98,6 +101,8 @@ class Historian:
     store: ReadingsStore | None
     commit_log: CommitLog
     intake: Intake
+    dead_letters: DeadLetters
+    topic_rules: TopicRules
     writer: Writer | None
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
@@ -135,7 +140,14 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         if isinstance(discovery, StoreDiscovery):
             # Once more when the last readings are stored.
             stack.push_async_callback(discovery.discover)
-        writer = await _writing(stack, roles, commit_log, store, stop)
+        dead_letters = DeadLetters(
+            registry,
+            count_max=settings.dead_letters_max,
+            bytes_max=settings.dead_letters_max_mb * MIB,
+        )
+        await _run(stack, dead_letters.run(), stop)
+        stack.push_async_callback(dead_letters.close)
+        writer = await _writing(stack, roles, commit_log, store, dead_letters, stop)
         if discovery is not None:
             await _run(stack, discovery.run(), stop)
         intake = Intake(
@@ -182,6 +194,10 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             store=store,
             commit_log=commit_log,
             intake=intake,
+            dead_letters=dead_letters,
+            topic_rules=TopicRules(
+                sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
+            ),
             writer=writer,
             discovery=discovery,
             queries=queries,
@@ -198,12 +214,13 @@ async def _writing(
     roles: Sequence[str],
     commit_log: CommitLog,
     store: ReadingsStore | None,
+    dead_letters: DeadLetters,
     stop: Stop,
 ) -> Writer | None:
     if "writer" not in roles:
         return None
     assert store is not None
-    writer = Writer(commit_log, store)
+    writer = Writer(commit_log, store, dead_letters.keep_refused)
     await _run(stack, writer.run(), stop)
     if not commit_log.features.split_roles:
         stack.push_async_callback(_drain, writer, commit_log, stop)
@@ -345,6 +362,7 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
         intake=running.intake,
         store=running.store,
         writer=running.writer,
+        dead_letters=running.dead_letters,
         discovery=running.discovery,
         queries=running.queries,
         connections=lambda: door.connections,
@@ -352,7 +370,15 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
     answers: Answers | None = None
     if running.queries is not None and running.imports is not None:
         answers = Answers(
-            queries=running.queries, registry=running.registry, imports=running.imports
+            queries=running.queries,
+            registry=running.registry,
+            imports=running.imports,
+            dead_letters=DeadLetterDesk(
+                running.registry,
+                running.intake,
+                running.topic_rules,
+                payload_bytes_max=PAYLOAD_BYTES_MAX,
+            ),
         )
     return Services(
         answers=answers,

@@ -35,19 +35,15 @@ class WriterCounts:
     failures: int = 0
 
 
-async def _tell(refused: Sequence[RefusedReading]) -> None:
-    for one in refused:
-        log.error("refused by the readings store: %s", one)
-
-
 class Writer:
     def __init__(
         self,
         commit_log: CommitLog,
         store: ReadingsStore,
-        refused: Callable[[Sequence[RefusedReading]], Awaitable[None]] = _tell,
+        refused: Callable[[Sequence[RefusedReading]], Awaitable[None]],
     ) -> None:
-        """`refused` is given what the store's engine will never take, before it is acked."""
+        """`refused` is given what the store's engine will never take, and keeps it before it is
+        acked; should it raise `StoreUnavailable`, the same comes again."""
         self._refused = refused
         self._commit_log = commit_log
         self._store = store

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
 from pipewatcher.errors import Conflict, NotFound
 from pipewatcher.model import ImportCounts, ImportJob, Rejection, Session
 from pipewatcher.ports import Registry
@@ -26,7 +27,7 @@ def a_job(name: str = "x.csv") -> ImportJob:
     )
 
 
-class RegistrySuite:
+class RegistrySuite(RegistryDeadLettersSuite):
     async def open_registry(self, folder: Path) -> Registry:
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources import csv_import, csv_stream
 from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.writer import Writer
+from refusals import none_refused
 
 HEADER = "equipmentId,timestamp,value\n"
 
@@ -108,7 +109,7 @@ async def opened(folder: Path) -> AsyncIterator[House]:
     commit_log = SQLiteCommitLog(folder / "commit.sqlite")
     for part in (registry, store, commit_log):
         await part.open()
-    writer = Writer(commit_log, store)
+    writer = Writer(commit_log, store, none_refused)
     running = asyncio.create_task(writer.run())
     house = House(folder, registry, store, commit_log, writer)
     await house.start()

@@ -14,6 +14,7 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.sources.csv_spool import WRITE_BYTES
 from pipewatcher.writer import Writer
+from refusals import none_refused
 
 
 @pytest.mark.parametrize("size", [1, 100, WRITE_BYTES, WRITE_BYTES + 7, 3 * WRITE_BYTES + 1])
@@ -40,7 +41,7 @@ async def test_every_byte_is_in_the_file_when_it_is_synced(
         store=store,
         append=commit_log.append,
         backlog=commit_log.backlog,
-        stored=Writer(commit_log, store).stored,
+        stored=Writer(commit_log, store, none_refused).stored,
         end=commit_log.end,
         refusal=lambda: None,
         folder=folder,

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipewatcher import __version__
 from pipewatcher.api import (
     averages,
+    dead_letters,
     history,
     imports,
     notifications,
@@ -62,6 +63,9 @@ BODIES = [
     imports.ImportsPage,
     imports.UndoPreviewItem,
     notifications.NotificationsPage,
+    dead_letters.DeadLetterItem,
+    dead_letters.DeadLettersPage,
+    dead_letters.ReplayReceipt,
     status.Status,
     status.Health,
 ]
@@ -89,7 +93,16 @@ def create_app(services: Services) -> FastAPI:
     )
     app.include_router(status.router)
     if services.answers is not None:
-        for module in (session, averages, sensors, series, history, imports, notifications):
+        for module in (
+            session,
+            averages,
+            sensors,
+            series,
+            history,
+            imports,
+            notifications,
+            dead_letters,
+        ):
             app.include_router(module.router)
         app.include_router(page_router(services.page))
     app.add_exception_handler(PipeWatcherError, _known)

@@ -60,6 +60,16 @@ async def reader(principal: Annotated[Principal, Depends(signed_in)]) -> Princip
 Reader = Annotated[Principal, Depends(reader)]
 
 
+async def operator(principal: Reader) -> Principal:
+    """Viewers read; what changes readings is for others."""
+    if principal.role == "viewer":
+        raise Forbidden
+    return principal
+
+
+Operator = Annotated[Principal, Depends(operator)]
+
+
 def is_local(request: Request) -> bool:
     """On the Unix socket, whose file mode lets only its owner in."""
     server = request.scope.get("server")

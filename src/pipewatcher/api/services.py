@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipewatcher.model import ImportJob, Micros, Principal, Session, UndoPreview
+from pipewatcher.model import (
+    DeadLetter,
+    ImportJob,
+    Micros,
+    Principal,
+    Receipt,
+    Session,
+    UndoPreview,
+)
 from pipewatcher.ports import Registry
 from pipewatcher.queries import Queries
 
@@ -71,6 +79,26 @@ class Imports(Protocol):
     async def resume(self, import_id: int) -> ImportJob: ...
 
 
+class DeadLetters(Protocol):
+    """The dead letters, as `sources.dead_letter_desk.DeadLetterDesk` shows them."""
+
+    async def letters(
+        self, limit: int, before_id: int | None, *, door: str | None, text: str | None
+    ) -> Sequence[DeadLetter]: ...
+
+    async def count(self, *, door: str | None, text: str | None) -> int: ...
+
+    async def letter(self, letter_id: int) -> DeadLetter: ...
+
+    async def edit(
+        self, letter_id: int, *, payload: bytes, topic: str | None, by: str
+    ) -> DeadLetter: ...
+
+    async def remove(self, letter_id: int) -> None: ...
+
+    async def replay(self, letter_id: int, by: str) -> Receipt: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What a process with the role `api` has."""
@@ -78,6 +106,7 @@ class Answers:
     queries: Queries
     registry: Registry
     imports: Imports
+    dead_letters: DeadLetters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,14 @@ class Lag(Camel):
     seconds: float
 
 
+class DeadLetterCounts(Camel):
+    """Kept in the registry, and dropped by this process since its start to make room."""
+
+    kept: int
+    bytes: int
+    dropped: int
+
+
 class Status(Camel):
     """Null is what only other processes know."""
 
@@ -49,6 +57,7 @@ class Status(Camel):
     stages: Stages
     rejected_by_code: dict[str, int]
     lag: Lag
+    dead_letters: DeadLetterCounts
     connections: int
     engines: dict[str, str]
 

@@ -20,6 +20,7 @@ from pipewatcher.registry.mongodb_database import (
     answering,
     insert_missing,
 )
+from pipewatcher.registry.mongodb_dead_letters import MongoDBDeadLetters
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 
 BATCH_IDS = 500
@@ -27,7 +28,7 @@ BATCH_IDS = 500
 _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
-class MongoDBRegistry(MongoDBIdentity):
+class MongoDBRegistry(MongoDBIdentity, MongoDBDeadLetters):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""
 

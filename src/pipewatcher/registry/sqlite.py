@@ -9,6 +9,7 @@ import msgspec
 
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportJob, Micros, Notification, Sensor
+from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 
 _SENSOR_FIELDS = Sensor.__struct_fields__
@@ -16,7 +17,7 @@ _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
-class SQLiteRegistry(SQLiteIdentity):
+class SQLiteRegistry(SQLiteIdentity, SQLiteDeadLetters):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:
             insert = (

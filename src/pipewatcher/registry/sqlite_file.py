@@ -32,6 +32,13 @@ CREATE TABLE notification (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, equipment_id TEXT,
     created_at INTEGER NOT NULL) STRICT;
 """,
+    """
+CREATE TABLE dead_letter (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, door TEXT NOT NULL, topic TEXT NOT NULL,
+    client TEXT NOT NULL, received_at INTEGER NOT NULL, reason TEXT NOT NULL,
+    rejections BLOB NOT NULL, payload BLOB NOT NULL, payload_bytes INTEGER NOT NULL,
+    edited_by TEXT) STRICT;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -13,7 +13,6 @@ An object that names a sensor on a topic that names another one is refused: one 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,9 +21,10 @@ import msgspec
 import numpy as np
 
 from pipewatcher import payload as bodies
-from pipewatcher.errors import BodyTooLarge, InvalidRequest, MalformedRequest, SettingsError
+from pipewatcher.errors import BodyTooLarge, InvalidRequest, MalformedRequest
 from pipewatcher.model import RECEIPT_ERRORS_MAX, Batch, Micros, Rejection
 from pipewatcher.payload import Members, Taken
+from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.validate import (
     CODE_DUPLICATE,
     CODE_MALFORMED,
@@ -36,44 +36,13 @@ from pipewatcher.validate import (
     parse_timestamp,
 )
 
+__all__ = ["Parsed", "TopicRules", "parse", "parse_single"]
+
 PAYLOAD_BYTES_MAX = 16 * 2**20
-SENSOR_TOPIC = "plant/{equipmentId}/value"
 RECEIVED_TIME = "+received-time"
 """Ends the origin of a reading whose event time is when it was received."""
 
-_NAME = "{equipmentId}"
 _OF_SENSOR = ("value", "timestamp")
-
-
-class TopicRules:
-    """Which topics name a sensor, and whether a reading may go without its time."""
-
-    def __init__(self, *, sensor_topic: str = SENSOR_TOPIC, received_time: bool = False) -> None:
-        """`sensor_topic` has `{equipmentId}` as one of its levels and may have `+` as others; an
-        empty one names no sensor. Raises `SettingsError`."""
-        self.received_time = received_time
-        self._topic = _compiled(sensor_topic)
-
-    def sensor(self, topic: str) -> str | None:
-        """The name that the topic gives to its sensor, valid or not; None where it gives none."""
-        if self._topic is None:
-            return None
-        match = self._topic.fullmatch(topic)
-        return match[1] if match else None
-
-
-def _compiled(sensor_topic: str) -> re.Pattern[str] | None:
-    if not sensor_topic:
-        return None
-    levels = sensor_topic.split("/")
-    odd = [level for level in levels if level not in {_NAME, "+"} and re.search(r"[+#{}]", level)]
-    if levels.count(_NAME) != 1 or odd:
-        raise SettingsError(
-            "PIPEWATCHER_MQTT_SENSOR_TOPIC has {equipmentId} as exactly one of its levels, "
-            f"and + or plain names as the others, as {SENSOR_TOPIC} does."
-        )
-    patterns = {_NAME: "([^/]*)", "+": "[^/]*"}
-    return re.compile("/".join(patterns.get(level, re.escape(level)) for level in levels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

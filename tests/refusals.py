@@ -1,0 +1,11 @@
+"""For a writer whose store takes everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipewatcher.model import RefusedReading
+
+
+async def none_refused(refused: Sequence[RefusedReading]) -> None:
+    raise AssertionError(refused)
