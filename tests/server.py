@@ -16,7 +16,7 @@ import httpx
 TOKEN = "test-admin-token-0123456789"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
 OF_TESTS = {"PIPEWATCHER_ADMIN_TOKEN": TOKEN, "PIPEWATCHER_DISK_FREE_MIN_MB": "0"}
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 
 
 class Server:

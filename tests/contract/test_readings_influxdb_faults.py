@@ -23,6 +23,7 @@ from pipewatcher.model import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.readings import influxdb_http, influxdb_reads
 from pipewatcher.readings.influxdb import InfluxDBStore
 from pipewatcher.readings.influxdb_http import parse_influxdb_url
+from servers.certificate import make_certificate
 from servers.influxdb import PASSWORD, InfluxDB
 from servers.process import free_port
 
@@ -268,6 +269,24 @@ async def test_a_database_that_drops_readings_by_age_is_refused_with_the_remedy(
     assert 'ON "short" DURATION INF' in str(refused.value.hint)
 
 
+async def test_tls_is_spoken_and_a_disagreement_about_it_is_told(
+    influxdb: InfluxDB, tmp_path: Path
+) -> None:
+    certificate = make_certificate(tmp_path)
+    with InfluxDB(tmp_path / "tls", certificate=certificate) as encrypted:
+        tls = encrypted.url().replace("influxdb://", "influxdbs://")
+        async with opened(f"{tls}?ca={certificate}") as store:
+            await store.append(batches_of(live(("EQ-1", NOON, 1.0))), {})
+        for wrong, remedy in [
+            (encrypted.url(), "influxdbs:// speaks TLS"),
+            (influxdb.url().replace("influxdb://", "influxdbs://"), "influxdb:// for one without"),
+            (tls, "ca=FILE"),
+        ]:
+            with pytest.raises(SettingsError, match="PIPEWATCHER_READINGS") as refused:
+                await InfluxDBStore(wrong).open()
+            assert remedy in str(refused.value.hint)
+
+
 async def test_nobody_at_the_address_is_told() -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         await InfluxDBStore(f"influxdb://u:p@127.0.0.1:{free_port()}/plant").open()
@@ -304,6 +323,7 @@ async def test_influxdb_3_is_refused_with_its_reason() -> None:
         "influxdb://u:secret@host:port/plant",
         "influxdb://u:secret@host/plant?version=3",
         "influxdb://u:secret@host/plant?colour=red",
+        "influxdbs://u:secret@host/plant?ca=/nowhere.pem",
     ],
 )
 def test_a_url_that_cannot_be_understood_is_told(url: str) -> None:

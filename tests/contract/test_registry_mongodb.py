@@ -5,7 +5,6 @@ import contextlib
 import gc
 import hashlib
 import random
-import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipewatcher.errors import DataFolderTooNew, PipeWatcherError, SettingsError
 from pipewatcher.model import Notification
 from pipewatcher.registry import mongodb
 from pipewatcher.registry.mongodb import MongoDBRegistry
+from servers.certificate import make_certificate
 from servers.mongodb import MongoDB
 from servers.process import free_port
 
@@ -262,14 +262,3 @@ async def test_tls_is_spoken_and_a_disagreement_about_it_is_told(tmp_path: Path)
             error = await refusal(wrong)
             assert isinstance(error, SettingsError), error.__cause__
             assert remedy in str(error.hint)
-
-
-def make_certificate(folder: Path) -> Path:
-    both = folder / "server.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
-    subprocess.run(command, check=True, capture_output=True)
-    both.write_text("".join((folder / f).read_text() for f in ("key.pem", "certificate.pem")))
-    return both

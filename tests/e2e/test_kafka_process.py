@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from confluent_kafka import Consumer, Producer
 
@@ -102,6 +104,7 @@ async def test_without_kafka_the_doors_refuse_within_five_seconds_and_go_on_when
             assert {answer.status_code for answer in answers} == {503}
             assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
             await _until(api, "/readyz", 503)
+            await _refused_without_growing(server, api)
             began = time.monotonic()
             assert (await api.post("/api/v1/readings", json=one)).status_code == 503
             assert time.monotonic() - began < 2
@@ -110,6 +113,25 @@ async def test_without_kafka_the_doors_refuse_within_five_seconds_and_go_on_when
             answer = await api.post("/api/v1/readings", json=reading(("EQ-1", instant(1)), 2))
             assert answer.status_code == 204
             assert (await stored_of(api, "EQ-1"))[instant(1)] == 2.0
+
+
+async def _refused_without_growing(server: Server, api: httpx.AsyncClient) -> None:
+    """Many times as much as the growth that is allowed, were it kept."""
+    batch = [reading((f"EQ-{n % 50}", instant(n)), n) for n in range(10_000)]
+    body = json.dumps(batch).encode()
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    for _ in range(30):
+        answers = await asyncio.gather(
+            *(
+                api.post(
+                    "/api/v1/readings", content=body, headers={"content-type": "application/json"}
+                )
+                for _ in range(4)
+            )
+        )
+        assert {answer.status_code for answer in answers} == {503}
+    assert process.memory_info().rss - before < 64 * 2**20 < 120 * len(body)
 
 
 async def _until(api: Any, path: str, status: int) -> None:

@@ -20,7 +20,17 @@ import pytest
 from plant import Plant
 from server import AUTH, Server
 from servers.process import free_port
-from workload import Ledger, Sender, ask, check_readings, instant, reading, stop_load, stored_of
+from workload import (
+    END,
+    Ledger,
+    Sender,
+    ask,
+    check_readings,
+    instant,
+    reading,
+    stop_load,
+    stored_of,
+)
 
 FAULTS = int(os.environ.get("PIPEWATCHER_TEST_FAULTS", "12"))
 
@@ -111,6 +121,37 @@ async def test_a_writer_stopped_and_started_again_shares_the_partitions(plant: P
     async with plant.api.client() as api:
         await caught_up(api)
         await check_readings(api, ledger)
+
+
+async def test_a_rebalance_in_the_middle_of_a_batch_loses_and_doubles_nothing(
+    plant: Plant,
+) -> None:
+    """Batches of many deliveries; of three writers one is killed and one stopped within each."""
+    rng = random.Random(12)
+    stopped, killed = plant.processes["writer-1"], plant.processes["writer-3"]
+    instants = [instant(n) for n in range(500)]
+    sensors = [f"REB-{n}" for n in range(100)]
+    async with plant.gateways[0].client() as gateway, plant.api.client() as api:
+        for turn in range(3):
+            keys = [(sensor, at) for at in instants for sensor in sensors]
+            batch = [reading(key, turn * 1_000_000 + n) for n, key in enumerate(keys)]
+            sent = await gateway.post("/api/v1/readings", json=batch)
+            assert sent.status_code == 200, sent.text
+            await asyncio.sleep(rng.uniform(0, 0.3))
+            await asyncio.to_thread(killed.kill)
+            assert await asyncio.to_thread(stopped.stop) == 0
+            await asyncio.gather(*(asyncio.to_thread(one.start) for one in (stopped, killed)))
+        await caught_up(api)
+        page = await ask(api, "/api/v1/averages", {"window": "365d", "until": END, "q": "REB-"})
+        means = {item["equipmentId"]: (item["count"], item["mean"]) for item in page["items"]}
+        for n, sensor in enumerate(sensors):
+            values = [2_000_000 + k * len(sensors) + n for k in range(len(instants))]
+            assert means[sensor] == (len(values), pytest.approx(sum(values) / len(values)))
+        for n in (0, 57, 99):
+            stored = await stored_of(api, sensors[n])
+            assert stored == {
+                at: float(2_000_000 + k * len(sensors) + n) for k, at in enumerate(instants)
+            }
 
 
 async def test_whoever_got_an_answer_sees_the_reading(plant: Plant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 from pathlib import Path
 from typing import Self
 
@@ -19,12 +20,25 @@ def missing() -> str | None:
 
 
 class InfluxDB(ServerProcess):
-    def __init__(self, folder: Path, user: str = USER, password: str = PASSWORD) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        user: str = USER,
+        password: str = PASSWORD,
+        *,
+        certificate: Path | None = None,
+    ) -> None:
+        """With `certificate`, a file of certificate and key, it speaks TLS only."""
         self.port = free_port()
+        self.base_url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self._certificate = certificate
         self._admin = (user, password)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "influxdb.conf"
-        config.write_text(_CONFIG.format(folder=folder, http=self.port, rpc=free_port()))
+        text = _CONFIG.format(folder=folder, http=self.port, rpc=free_port())
+        if certificate is not None:
+            text += f'  https-enabled = true\n  https-certificate = "{certificate}"\n'
+        config.write_text(text)
         super().__init__(["influxd", "-config", str(config)], folder, self._answers)
         self._first = True
 
@@ -42,17 +56,23 @@ class InfluxDB(ServerProcess):
     def query(self, text: str, **parameters: str) -> httpx.Response:
         """As the administrator."""
         answer = httpx.post(
-            f"http://127.0.0.1:{self.port}/query",
+            f"{self.base_url}/query",
             data={"q": text, **parameters},
             auth=self._admin,
+            verify=self._verify(),
             timeout=60,
         )
         assert answer.status_code == 200, answer.text
         return answer
 
+    def _verify(self) -> ssl.SSLContext | bool:
+        if self._certificate is None:
+            return True
+        return ssl.create_default_context(cafile=self._certificate)
+
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/ping").status_code == 204
+            return httpx.get(f"{self.base_url}/ping", verify=self._verify()).status_code == 204
         except httpx.TransportError:
             return False
 

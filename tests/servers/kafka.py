@@ -51,11 +51,15 @@ class KafkaCluster:
         return f"kafka://{sign_in}{self.servers}/{topic}" + (f"?{query}" if query else "")
 
     def start(self) -> Self:
-        # A quorum of several is only there when most of its nodes are.
-        for broker in self.brokers:
-            broker.start(wait=False)
-        for broker in self.brokers:
-            broker.wait()
+        try:
+            # A quorum of several is only there when most of its nodes are.
+            for broker in self.brokers:
+                broker.start(wait=False)
+            for broker in self.brokers:
+                broker.wait()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

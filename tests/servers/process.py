@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,14 +18,19 @@ FOLDER = Path(
     or Path(__file__).resolve().parents[2] / ".test-servers"
 )
 """Where deploy/dev/install-test-servers.sh puts what is no package of the system."""
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 240.0
+"""Three brokers at once take a minute and more where the machine has other things to do."""
+PORTS = range(10_000, 32_000)
+"""Below those that the kernel gives to connections: one of them could take a port away before its
+server has begun to listen."""
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port: int) -> bool:

@@ -64,6 +64,8 @@ export const en = {
   identical: "Identical",
   corrected: "Corrected",
   repeated: "Repeated",
+  unsplit:
+    "Which of them were new or corrected is not known: this store keeps the last write only.",
   line: "Line {line}",
   rejectedRows: "Download rejected rows",
   noImports: "Nothing was imported yet.",

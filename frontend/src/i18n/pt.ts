@@ -66,6 +66,7 @@ export const pt: Texts = {
   identical: "Idênticas",
   corrected: "Corrigidas",
   repeated: "Repetidas",
+  unsplit: "Não se sabe quais eram novas ou corrigidas: este banco guarda só a última escrita.",
   line: "Linha {line}",
   rejectedRows: "Baixar as linhas rejeitadas",
   noImports: "Nada foi importado ainda.",

@@ -86,6 +86,9 @@ def _create(
     replicas = min(3, brokers)
     insync = 2 if replicas >= 3 else 1
     config = {"min.insync.replicas": str(insync)}
+    if replicas == 1:
+        # Acknowledged must mean on the disk, where no other broker has it in memory too.
+        config["flush.messages"] = "1"
     kept = {**config, "retention.ms": str(DEAD_LETTERS_RETENTION_MS)}
     topics = [
         NewTopic(
@@ -116,8 +119,9 @@ def _warn_about_copies(admin: AdminClient, target: KafkaTarget, replicas: int) -
     try:
         config = admin.describe_configs([resource])[resource].result(TIMEOUT_S)
         insync = int(config["min.insync.replicas"].value)
+        flushed_after = int(config["flush.messages"].value)
     except (KafkaException, KeyError, ValueError) as error:
-        log.warning("cannot see min.insync.replicas of the topic %s: %s", target.topic, error)
+        log.warning("cannot see the settings of the topic %s: %s", target.topic, error)
         return
     if replicas < 2 or insync < 2:
         log.warning(
@@ -125,4 +129,11 @@ def _warn_about_copies(admin: AdminClient, target: KafkaTarget, replicas: int) -
             "with %d in sync. When one disk dies, acknowledged readings die with it. "
             "Use three brokers, replication factor 3 and min.insync.replicas=2.",
             target.topic, replicas, insync,
+        )  # fmt: skip
+    if replicas < 2 and flushed_after > 1:
+        log.warning(
+            "NOT SAFE FOR PRODUCTION: Kafka acknowledges records of the topic %s before they are "
+            "on its one disk: a power cut loses them. kafka-configs --alter --entity-type topics "
+            "--entity-name %s --add-config flush.messages=1",
+            target.topic, target.topic,
         )  # fmt: skip

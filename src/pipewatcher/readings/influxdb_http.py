@@ -10,9 +10,11 @@ import asyncio
 import gzip
 import logging
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,7 +27,7 @@ from pipewatcher.readings.influxdb_lines import Line
 log = logging.getLogger(__name__)
 
 SETTING = "PIPEWATCHER_READINGS"
-FORM = "influxdb[s]://[user:password@|token@]host:port/database?version=1|2"
+FORM = "influxdb[s]://[user:password@|token@]host:port/database?version=1|2&ca=FILE"
 WRITE_TIMEOUT_S = 15.0
 QUERY_TIMEOUT_S = 60.0
 CHUNK_LINES = 5_000
@@ -41,6 +43,8 @@ class InfluxTarget:
     user: str | None
     secret: str | None = field(repr=False)
     """The password of a user, or a token when there is none."""
+    ca: str | None = None
+    """PEM file of the authority that signed its certificate; None for those of the system."""
 
 
 def parse_influxdb_url(url: str) -> InfluxTarget:
@@ -49,6 +53,7 @@ def parse_influxdb_url(url: str) -> InfluxTarget:
     database = unquote(parts.path.strip("/"))
     query = dict(parse_qsl(parts.query))
     version = query.pop("version", "1")
+    ca = query.pop("ca", None)
     try:
         port = parts.port or 8086
     except ValueError:
@@ -61,6 +66,8 @@ def parse_influxdb_url(url: str) -> InfluxTarget:
             hint="InfluxDB 3 Core answers for at most 72 hours at a time: a month's mean cannot "
             "be asked of it.",
         )
+    if ca is not None and not Path(ca).is_file():
+        raise SettingsError(f"{SETTING}: ca={ca} is no file")
     scheme = "https" if parts.scheme == "influxdbs" else "http"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     user, secret = parts.username, parts.password
@@ -72,6 +79,7 @@ def parse_influxdb_url(url: str) -> InfluxTarget:
         version=int(version),
         user=unquote(user) if user else None,
         secret=unquote(secret) if secret else None,
+        ca=ca,
     )
 
 
@@ -101,6 +109,7 @@ class InfluxHttp:
             base_url=target.base_url,
             headers=headers,
             auth=auth,
+            verify=ssl.create_default_context(cafile=target.ca) if target.ca else True,
             timeout=httpx.Timeout(QUERY_TIMEOUT_S, connect=3.0),
             limits=httpx.Limits(max_connections=16),
         )

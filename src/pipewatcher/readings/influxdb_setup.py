@@ -17,10 +17,14 @@ async def prepare(http: InfluxHttp) -> None:
     try:
         answer = await http.request("GET", "/ping")
     except StoreUnavailable as error:
-        raise StoreUnavailable(
-            f"InfluxDB at {http.target.base_url} cannot be reached.",
-            hint=f"Check host and port in {SETTING} and whether InfluxDB runs.",
-        ) from error
+        raise _unreachable(http, str(error.__cause__ or error)) from error
+    _check_sign_in(http, answer.status_code)
+    if answer.status_code >= 400:
+        raise SettingsError(
+            f"{SETTING}: what answers at {http.target.base_url} is no InfluxDB, or wants another "
+            f"protocol: {answer.status_code} {answer.text.strip()[:200]}",
+            hint="Check host and port; influxdbs:// speaks TLS, influxdb:// does not.",
+        )
     version = answer.headers.get("x-influxdb-version", "")
     build = answer.headers.get("x-influxdb-build", "")
     if version.removeprefix("v").startswith("3") or "core" in build.lower():
@@ -34,6 +38,24 @@ async def prepare(http: InfluxHttp) -> None:
     else:
         await _prepare_database(http)
     await _check_rights(http)
+
+
+def _unreachable(http: InfluxHttp, reason: str) -> SettingsError | StoreUnavailable:
+    where = http.target.base_url
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return SettingsError(
+            f"{SETTING}: the certificate of InfluxDB at {where} is not trusted: {reason}",
+            hint="Add ca=FILE with the authority that signed it, and name the host as it does.",
+        )
+    if "SSL" in reason:
+        return SettingsError(
+            f"{SETTING}: InfluxDB at {where} does not speak TLS as we do: {reason}",
+            hint="influxdbs:// is for an InfluxDB with https-enabled, influxdb:// for one without.",
+        )
+    return StoreUnavailable(
+        f"InfluxDB at {where} cannot be reached.",
+        hint=f"Check host and port in {SETTING} and whether InfluxDB runs.",
+    )
 
 
 async def _prepare_database(http: InfluxHttp) -> None:

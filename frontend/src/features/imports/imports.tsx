@@ -139,15 +139,21 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
     undone: texts.stateUndone,
   };
   const receipt = item.receipt;
+  // A store that keeps the last write only cannot know what a row did to the one before.
+  const unsplit = item.state === "done" && receipt.new === null;
   const figures: [string, number | null][] = [
     [texts.received, receipt.received],
     [texts.accepted, receipt.accepted],
     [texts.rejected, receipt.rejected],
-    [texts.isNewRow, receipt.new],
-    [texts.identical, receipt.identical],
-    [texts.corrected, receipt.corrected],
-    [texts.repeated, receipt.repeated],
   ];
+  if (!unsplit) {
+    figures.push(
+      [texts.isNewRow, receipt.new],
+      [texts.identical, receipt.identical],
+      [texts.corrected, receipt.corrected],
+      [texts.repeated, receipt.repeated],
+    );
+  }
   return (
     <section className="panel" aria-label={`${texts.file} ${item.fileName}`}>
       <div className="row">
@@ -189,6 +195,7 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
           </div>
         ))}
       </div>
+      {unsplit && <p className="quiet">{texts.unsplit}</p>}
       {receipt.errors.length > 0 && (
         <>
           <ul className="errors">
