@@ -36,6 +36,7 @@ from pipewatcher.freshness import SharedFreshness
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.tokens import Authenticator
 from pipewatcher.intake import Intake
+from pipewatcher.memory import give_back_freed_memory
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
 from pipewatcher.readings.duckdb import DuckDBStore
@@ -345,6 +346,7 @@ def _server(running: Historian) -> Iterator[uvicorn.Server]:
 
 def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
     """`serve` on its own event loop."""
+    give_back_freed_memory()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, started))
 

@@ -1,4 +1,4 @@
-"""Whoever changes `raw` in a transaction of his own brings all up to date with one call."""
+"""Whoever changes `raw` in their own transaction brings everything up to date with one call."""
 
 from __future__ import annotations
 

@@ -51,9 +51,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FOLD_INTERVAL_S = 1.0
-FOLD_ROWS = 500_000
+FOLD_ROWS = 200_000
 RECLUSTER_INTERVAL_S = 60.0
-WAL_BYTES_MAX = 64 * 2**20
+WAL_BYTES_MAX = 16 * 2**20
 QUERY_THREADS = 3
 
 

@@ -17,7 +17,7 @@ from pipewatcher.readings.duckdb_sql.derived import recompute_ranges, update_rol
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
 from pipewatcher.readings.duckdb_sql.schema import DAY_OF, HOUR_OF
 
-ROWS_MAX = 500_000
+ROWS_MAX = 200_000
 TEMPORARY = (
     "taken", "unwanted", "incoming", "touched", "predecessor", "renewed", "newest"
 )  # fmt: skip
