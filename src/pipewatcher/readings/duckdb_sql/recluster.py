@@ -1,8 +1,9 @@
 """Cold data in the order that compresses best: 7-day blocks by sensor, then time.
 
 Fold appends a little of every sensor at a time; sorted by sensor over a week the same readings
-take a third of the space and one sensor's history is a few neighbouring rows. A block is
-rewritten, some sensors at a time, one transaction each, once its week is over.
+take a third of the space and one sensor's history is a few neighbouring rows. The days of a block
+that are over are rewritten, some sensors at a time, one transaction each; in the newest week that
+is every day anew, which costs less than a minute of work a week at 2,000 sensors a minute.
 """
 
 from __future__ import annotations
@@ -13,43 +14,42 @@ from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
 
 DAYS_PER_BLOCK = 7
 REST_DAYS = 1
-"""How long a block must be over before it is cold."""
+"""How long a day must be over before it is cold."""
 ROWS_PER_STEP = 2_000_000
 DISORDER_MIN = 0.05
-"""Share of a block's rows that must have come since it was sorted."""
+"""Share of a block's cold rows that must have come since they were sorted."""
 
 
 class Recluster:
     """The block that is being rewritten, and how far it is. Lost in a crash: begun again."""
 
     def __init__(self) -> None:
-        self._block: int | None = None
+        self._days: tuple[int, int] | None = None
+        """First day, and the day after the last."""
         self._next_sensor = 0
         self._sensors_per_step = 1
 
     def step(self, cursor: Cursor, now: Micros) -> bool:
-        """Rewrites the next part of a cold block, if there is one; says whether it did."""
-        if self._block is None and not self._choose(cursor, now):
+        """Rewrites the next part of a block's cold days, if there is one; says whether it did."""
+        if self._days is None and not self._choose(cursor, now):
             return False
-        assert self._block is not None
-        start = self._block * DAYS_PER_BLOCK * DAY - EPOCH_OFFSET
+        assert self._days is not None
+        first_day, end_day = self._days
         first, last = self._next_sensor, self._next_sensor + self._sensors_per_step
-        part = [start, start + DAYS_PER_BLOCK * DAY, first, last]
+        part = [first_day * DAY - EPOCH_OFFSET, end_day * DAY - EPOCH_OFFSET, first, last]
         cursor.execute("BEGIN")
         try:
             self._rewrite(cursor, part)
             done = last > one(cursor, "SELECT coalesce(max(sensor), 0) FROM sensor")[0]
             if done:
-                cursor.execute(
-                    "DELETE FROM unclustered WHERE day // $1 = $2", [DAYS_PER_BLOCK, self._block]
-                )
+                cursor.execute("DELETE FROM unclustered WHERE day >= $1 AND day < $2", self._days)
             cursor.execute("COMMIT")
         except BaseException:
             cursor.execute("ROLLBACK")
             raise
         self._next_sensor = last
         if done:
-            self._block = None
+            self._days = None
         return True
 
     def _choose(self, cursor: Cursor, now: Micros) -> bool:
@@ -57,23 +57,22 @@ class Recluster:
             "CREATE OR REPLACE TABLE unclustered AS "
             "SELECT day, sum(rows)::BIGINT AS rows FROM unclustered GROUP BY day"
         )
-        today = (now + EPOCH_OFFSET) // DAY
+        first_warm = (now + EPOCH_OFFSET) // DAY - REST_DAYS
         cold = cursor.execute(
-            """
-            SELECT day // $1 AS block, sum(rows) FROM unclustered
-            GROUP BY block HAVING (block + 1) * $1 + $2 <= $3 ORDER BY block
-            """,
-            [DAYS_PER_BLOCK, REST_DAYS, today],
+            "SELECT day // $1 AS block, sum(rows) FROM unclustered WHERE day < $2 "
+            "GROUP BY block ORDER BY block",
+            [DAYS_PER_BLOCK, first_warm],
         ).fetchall()
         for block, disordered in cold:
+            days = block * DAYS_PER_BLOCK, min((block + 1) * DAYS_PER_BLOCK, first_warm)
             rows = one(
                 cursor,
                 "SELECT coalesce(sum(count), 0) FROM rollup WHERE hour >= $1 AND hour < $2",
-                [block * DAYS_PER_BLOCK * 24, (block + 1) * DAYS_PER_BLOCK * 24],
+                [days[0] * 24, days[1] * 24],
             )[0]
             if disordered >= DISORDER_MIN * rows:
                 sensors = one(cursor, "SELECT coalesce(max(sensor), 0) + 1 FROM sensor")[0]
-                self._block, self._next_sensor = block, 0
+                self._days, self._next_sensor = days, 0
                 self._sensors_per_step = max(1, sensors * ROWS_PER_STEP // max(rows, 1))
                 return True
         return False
