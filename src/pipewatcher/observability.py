@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
@@ -68,6 +68,26 @@ class DeadLetterFigures(Protocol):
     dropped: int
 
 
+class BrokerCountFigures(Protocol):
+    messages: int
+    dead_letters: int
+    losses: int
+
+
+class BrokerTargetFigures(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class BrokerFigures(Protocol):
+    connected: bool
+
+    @property
+    def target(self) -> BrokerTargetFigures: ...
+    @property
+    def counts(self) -> BrokerCountFigures: ...
+
+
 class BacklogFigures(Protocol):
     @property
     def readings(self) -> int: ...
@@ -104,6 +124,7 @@ class Figures:
     query_latencies: Latencies | None
     sensors_registered: int | None
     connections: int
+    brokers: Sequence[BrokerFigures]
     accepting: bool
 
     def collect(self) -> Iterator[Metric]:
@@ -118,6 +139,8 @@ class Figures:
             yield self.query_latencies.family(
                 "pipewatcher_query_seconds", "Questions to the store, with the wait for freshness."
             )
+        if self.brokers:
+            yield from _of_brokers(self.brokers)
         yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
         yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
 
@@ -187,6 +210,23 @@ def _by_code(name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFa
     for code, count in counts.items():
         family.add_metric([code], count)
     return family
+
+
+def _of_brokers(brokers: Sequence[BrokerFigures]) -> Iterator[Metric]:
+    prefix, labels = "pipewatcher_mqtt_broker", ["broker"]
+    connected = GaugeMetricFamily(f"{prefix}_connected", "1 while it is connected.", labels=labels)
+    messages = CounterMetricFamily(f"{prefix}_messages", "Messages that came.", labels=labels)
+    letters = CounterMetricFamily(f"{prefix}_dead_letters", "Of these, refused.", labels=labels)
+    losses = CounterMetricFamily(
+        f"{prefix}_losses", "Connections that ended or could not be made.", labels=labels
+    )
+    for broker in brokers:
+        name, counts = [broker.target.name], broker.counts
+        connected.add_metric(name, float(broker.connected))
+        messages.add_metric(name, counts.messages)
+        letters.add_metric(name, counts.dead_letters)
+        losses.add_metric(name, counts.losses)
+    yield from (connected, messages, letters, losses)
 
 
 def set_up_logging(log_format: str, level: str) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipewatcher import __version__
 from pipewatcher.api.answers import rfc3339
-from pipewatcher.api.status import DeadLetterCounts, Lag, Stages, Status
+from pipewatcher.api.status import BrokerItem, DeadLetterCounts, Lag, Stages, Status
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import StoreUnavailable
@@ -17,6 +17,8 @@ from pipewatcher.model import SECOND, StoreStats
 from pipewatcher.observability import Figures, metrics_text
 from pipewatcher.ports import CommitLog, ReadingsStore
 from pipewatcher.queries import Queries
+from pipewatcher.sources.mqtt_broker import BrokerSource
+from pipewatcher.sources.mqtt_broker_client import BrokerAway
 from pipewatcher.writer import Writer
 
 
@@ -31,6 +33,7 @@ class Reporting:
     store: ReadingsStore | None
     writer: Writer | None
     dead_letters: DeadLetters
+    brokers: Sequence[BrokerSource]
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
     connections: Callable[[], int]
@@ -41,7 +44,10 @@ class Reporting:
         if self.writer is not None and not self.writer.available:
             return "store_unavailable"
         refusal = self.intake.refusal()
-        return refusal.code if refusal is not None else None
+        if refusal is not None:
+            return refusal.code
+        away = any(broker.problem is not None for broker in self.brokers)
+        return BrokerAway.code if away else None
 
     async def status(self) -> Status:
         stats = await self._stats()
@@ -75,6 +81,17 @@ class Reporting:
                 bytes=self.dead_letters.kept_bytes,
                 dropped=self.dead_letters.dropped,
             ),
+            brokers=[
+                BrokerItem(
+                    broker=broker.target.name,
+                    connected=broker.connected,
+                    problem=broker.problem.detail if broker.problem is not None else None,
+                    messages=broker.counts.messages,
+                    dead_letters=broker.counts.dead_letters,
+                    losses=broker.counts.losses,
+                )
+                for broker in self.brokers
+            ],
             connections=self.connections(),
             engines=dict(self.engines),
         )
@@ -99,6 +116,7 @@ class Reporting:
                 query_latencies=self.queries.latencies if self.queries else None,
                 sensors_registered=self.discovery.registered if self.discovery else None,
                 connections=self.connections(),
+                brokers=self.brokers,
                 accepting=self.refusal() is None,
             )
         )

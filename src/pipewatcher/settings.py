@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from pipewatcher.errors import SettingsError
+from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.sources.mqtt_topics import TopicRules
 
 PREFIX = "PIPEWATCHER_"
@@ -57,6 +58,11 @@ class Settings(BaseModel):
     store_memory_mb: int = Field(
         768, ge=128, description="MiB that the readings store may use for its work."
     )
+    mqtt_broker: SecretStr | None = Field(
+        None,
+        description="MQTT brokers whose readings are taken: "
+        "mqtt[s]://user:password@host:port/topic-filter, separated by commas.",
+    )
     mqtt_sensor_topic: str = Field(
         "plant/{equipmentId}/value",
         description="MQTT topics that name the sensor of a bare value; + is any level, empty none.",
@@ -81,6 +87,17 @@ class Settings(BaseModel):
         if not names <= ROLES:
             raise ValueError(f"roles are {', '.join(sorted(ROLES))}, separated by commas")
         return ",".join(sorted(names))
+
+    @field_validator("mqtt_broker")
+    @classmethod
+    def _is_broker(cls, urls: SecretStr | None) -> SecretStr | None:
+        if urls is None or not urls.get_secret_value().strip():
+            return None
+        try:
+            parse_broker_urls(urls.get_secret_value())
+        except SettingsError as error:
+            raise ValueError(error.detail) from None
+        return urls
 
     @field_validator("mqtt_sensor_topic")
     @classmethod

@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +52,8 @@ from pipewatcher.sources.http import Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
 from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
+from pipewatcher.sources.mqtt_broker import BrokerSource
+from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
@@ -104,6 +107,8 @@ class Historian:
     intake: Intake
     dead_letters: DeadLetters
     topic_rules: TopicRules
+    brokers: Sequence[BrokerSource]
+    """Not running yet: they are doors."""
     writer: Writer | None
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
@@ -184,6 +189,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             )
             await imports.start()
             stack.push_async_callback(imports.stop)
+        topic_rules = TopicRules(
+            sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
+        )
         fixed = settings.admin_token
         authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
         first_token = await authenticator.start()
@@ -196,9 +204,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             commit_log=commit_log,
             intake=intake,
             dead_letters=dead_letters,
-            topic_rules=TopicRules(
-                sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
-            ),
+            topic_rules=topic_rules,
+            brokers=await _brokers(settings, intake, dead_letters, topic_rules, shared=shared),
             writer=writer,
             discovery=discovery,
             queries=queries,
@@ -257,6 +264,31 @@ def check_roles(settings: Settings) -> None:
             )
 
 
+async def _brokers(
+    settings: Settings,
+    intake: Intake,
+    dead_letters: DeadLetters,
+    rules: TopicRules,
+    *,
+    shared: bool,
+) -> list[BrokerSource]:
+    """`shared`: other gateways ask the same brokers, and each message is for one of them."""
+    if settings.mqtt_broker is None or "gateway" not in settings.roles.split(","):
+        return []
+    here = await asyncio.to_thread(_installation, settings.data_dir / "installation")
+    return [
+        BrokerSource(
+            target,
+            intake,
+            dead_letters,
+            rules,
+            client_id=f"pipewatcher-{here[:16]}-{zlib.crc32(target.topic_filter.encode()):08x}",
+            shared=shared,
+        )
+        for target in parse_broker_urls(settings.mqtt_broker.get_secret_value())
+    ]
+
+
 def _installation(path: Path) -> str:
     """A name for this data folder that no other has."""
     with contextlib.suppress(FileExistsError), path.open("x") as file:
@@ -269,13 +301,15 @@ async def serve(settings: Settings, started: Callable[[Historian, int], Any] | N
 
     Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
     """
-    async with historian(settings) as running:
+    async with historian(settings) as running, contextlib.AsyncExitStack() as doors:
         with _server(running) as server, _listen_local(settings.data_dir) as local:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop.wanted.set)
             stopping = asyncio.create_task(_close_doors(running, server))
             tcp = _listen(settings.http_host, settings.http_port)
+            for broker in running.brokers:
+                await _run(doors, broker.run(), running.stop)
             if started is not None:
                 told = started(running, tcp.getsockname()[1])
                 if inspect.isawaitable(told):
@@ -365,6 +399,7 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
         store=running.store,
         writer=running.writer,
         dead_letters=running.dead_letters,
+        brokers=running.brokers,
         discovery=running.discovery,
         queries=running.queries,
         connections=lambda: door.connections,

@@ -41,6 +41,17 @@ class DeadLetterCounts(Camel):
     dropped: int
 
 
+class BrokerItem(Camel):
+    """An MQTT broker that this process takes readings from; counts since its start."""
+
+    broker: str
+    connected: bool
+    problem: str | None
+    messages: int
+    dead_letters: int
+    losses: int
+
+
 class Status(Camel):
     """Null is what only other processes know."""
 
@@ -58,6 +69,7 @@ class Status(Camel):
     rejected_by_code: dict[str, int]
     lag: Lag
     dead_letters: DeadLetterCounts
+    brokers: list[BrokerItem]
     connections: int
     engines: dict[str, str]
 

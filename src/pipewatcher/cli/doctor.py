@@ -18,6 +18,8 @@ from rich.text import Text
 from pipewatcher.cli.local import checked, is_running, local_api
 from pipewatcher.errors import PipeWatcherError
 from pipewatcher.settings import PREFIX, Settings
+from pipewatcher.sources.mqtt_broker_client import check_broker
+from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.wiring import EMBEDDED, check_roles, engine
 
 ENGINES = {
@@ -67,6 +69,7 @@ async def _examine(settings: Settings, report: Report) -> None:
         _port(settings, report)
     for name in ENGINES:
         await _engine(settings, name, report, running=running)
+    await _brokers(settings, report)
 
 
 def _folder(settings: Settings, report: Report) -> None:
@@ -146,6 +149,19 @@ async def _engine(settings: Settings, name: str, report: Report, *, running: boo
     report.say("well", f"{shown} answers, and may be read and written")
     for warning in warnings:
         report.say("look", warning)
+
+
+async def _brokers(settings: Settings, report: Report) -> None:
+    if settings.mqtt_broker is None or "gateway" not in settings.roles.split(","):
+        return
+    shared = urlsplit(settings.commit_log).scheme not in EMBEDDED
+    for target in parse_broker_urls(settings.mqtt_broker.get_secret_value()):
+        try:
+            await check_broker(target, shared=shared)
+        except PipeWatcherError as error:
+            report.say("wrong", error.detail, error.hint)
+        else:
+            report.say("well", f"{PREFIX}MQTT_BROKER: {target.name} lets us in and subscribe")
 
 
 def _without_secrets(url: str) -> str:
