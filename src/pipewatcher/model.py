@@ -195,6 +195,73 @@ class ReadingVersion(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
 
 
+class SensorChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One sensor over the span of a file, as it is and as it would be with it."""
+
+    equipment_id: str
+    count_before: int
+    count_after: int
+    mean_before: float | None
+    mean_after: float
+
+
+class OverwrittenReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored reading that would get another value."""
+
+    equipment_id: str
+    event_time: Micros
+    stored: float
+    value: float
+    origin: str
+
+
+SuspicionKind: TypeAlias = Literal[
+    "outside_range", "unit_jump", "clock_shifted", "after_newest", "duplicate_file"
+]
+
+
+class Suspect(msgspec.Struct, frozen=True, kw_only=True):
+    """One sensor of a suspicion, with its first reading that gave rise to it."""
+
+    equipment_id: str
+    readings: int
+    event_time: Micros
+    value: float
+    factor: float | None = None
+    """Of a unit jump: the file's mean by the stored one."""
+    shift_hours: int | None = None
+    """Of a shifted clock: what would have to be added to the file's times."""
+
+
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign that something is wrong with a file; the first 20 sensors."""
+
+    kind: SuspicionKind
+    sensors: int = 0
+    readings: int = 0
+    items: list[Suspect] = msgspec.field(default_factory=list)
+    import_id: int | None = None
+    """Of a duplicate file: the newest import of the same bytes."""
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import would do, were it applied now. `[start, end)` holds all of its readings."""
+
+    counts: ImportCounts
+    start: Micros | None = None
+    end: Micros | None = None
+    sensors: int = 0
+    new_sensors: int = 0
+    new_sensor_ids: list[str] = msgspec.field(default_factory=list)
+    """The first 100."""
+    changes: list[SensorChange] = msgspec.field(default_factory=list)
+    """The first 100 sensors, most changed first."""
+    live_overwritten: int = 0
+    live_rows: list[OverwrittenReading] = msgspec.field(default_factory=list)
+    """The first 100 of `live_overwritten`."""
+    suspicions: list[Suspicion] = msgspec.field(default_factory=list)
+
+
 class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
     """None is what an engine could only tell by reading everything."""
 
@@ -276,6 +343,8 @@ class ImportJob(msgspec.Struct, kw_only=True):
     content_sha256: str
     timezone: str | None = None
     keep_stored: bool = False
+    dry_run: bool = False
+    """Nothing is stored: what it would do is worked out, until it is applied."""
     started_at: Micros | None = None
     finished_at: Micros | None = None
     bytes_done: int = 0

@@ -11,6 +11,7 @@ from pipewatcher.model import (
     Batch,
     DeadLetter,
     Features,
+    Forecast,
     ImportCounts,
     ImportJob,
     Micros,
@@ -124,6 +125,25 @@ class CommitLog(Protocol):
         ...
 
 
+class Rehearsal(Protocol):
+    """An import tried out on what is stored; nothing of it is ever written there.
+
+    Memory does not grow with it. Every call raises `StoreUnavailable` when the store was opened
+    again meanwhile: then it has to be begun anew.
+    """
+
+    async def add(self, batch: Batch) -> None: ...
+
+    async def forecast(self, ranges: Mapping[str, tuple[float | None, float | None]]) -> Forecast:
+        """What all batches would do after everything that was appended to the store; asked once.
+
+        `ranges` are the least and greatest value of sensors' instruments, where they are known.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
 class ReadingsStore(Protocol):
     """Where readings are kept and asked for. Of two writes to one (sensor, event_time) the one
     appended last stands."""
@@ -195,6 +215,10 @@ class ReadingsStore(Protocol):
         are undone and others are not: the same call goes on, and the counts are those of all.
         Raises `NotPossible` without the feature `versions`.
         """
+        ...
+
+    def rehearse(self, *, keep_stored: bool) -> Rehearsal:
+        """Raises `NotPossible` without the feature `import_outcomes`."""
         ...
 
     async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:

@@ -47,6 +47,7 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import ROLES, Settings
 from pipewatcher.sources.csv_import import ImportService
+from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
 from pipewatcher.sources.http import Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
@@ -175,16 +176,18 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
                 freshness = writer
             queries = Queries(store, registry, freshness.fresh)
             imports = ImportService(
-                registry=registry,
-                store=store,
-                append=commit_log.append,
-                backlog=commit_log.backlog,
-                stored=freshness.stored,
-                end=commit_log.end,
-                refusal=intake.refusal,
+                Stages(
+                    registry=registry,
+                    store=store,
+                    append=commit_log.append,
+                    backlog=commit_log.backlog,
+                    stored=freshness.stored,
+                    end=commit_log.end,
+                    refusal=intake.refusal,
+                    outcomes=store.features.import_outcomes and commit_log.features.import_blocks,
+                ),
                 folder=data_dir / "imports",
                 kept_by=await asyncio.to_thread(_installation, data_dir / "installation"),
-                outcomes=store.features.import_outcomes and commit_log.features.import_blocks,
                 future_max_s=settings.future_max_s,
             )
             await imports.start()

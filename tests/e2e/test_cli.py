@@ -46,6 +46,10 @@ def test_files_folders_and_standard_input_are_imported(tmp_path: Path, beside: b
     server = Server(folder)
     if beside:
         server.start()
+    done = run(folder, "import", "--dry-run", str(files / "a.csv"))
+    assert done.returncode == 0, done.stderr
+    assert "nothing is stored; it would bring 60 new readings" in done.stderr
+    assert "0 → 60" in done.stderr
     done = run(folder, "import", str(files / "a.csv"))
     assert done.returncode == 0, done.stderr
     assert "60 new" in done.stderr

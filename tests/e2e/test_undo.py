@@ -87,6 +87,33 @@ async def test_the_story_of_an_import_that_is_regretted(api: httpx.AsyncClient) 
         assert refused.json()["code"] == "conflict"
 
 
+async def test_the_story_of_a_file_that_is_looked_at_first(api: httpx.AsyncClient) -> None:
+    live = {"equipmentId": "D-1", "timestamp": "2026-01-01T00:00:01Z", "value": 5.0}
+    assert (await api.post("/api/v1/readings", json=live)).status_code == 204
+    answer = await api.post(
+        "/api/v1/imports?dry_run=true", content=(HEADER + rows(200, "D", 1.0)).encode(), headers=CSV
+    )
+    path = f"/api/v1/imports/{answer.json()['id']}"
+    job = await until(api, answer.json()["id"], "done")
+    assert (job["dryRun"], job["undoable"], job["receipt"]["new"]) == (True, False, 199)
+    forecast = (await api.get(f"{path}/dry-run")).json()
+    assert (forecast["liveOverwritten"], forecast["newSensors"]) == (1, 49)
+    [row] = forecast["liveRows"]
+    assert (row["equipmentId"], row["stored"], row["value"]) == ("D-1", 5.0, 1.0)
+    assert await count_and_mean(api, "D-") == (1, {5.0})
+    assert (await api.get(f"{path}/undo")).status_code == 409
+    applied = await api.post(f"{path}/apply")
+    assert (applied.status_code, applied.json()["dryRun"]) == (202, False)
+    job = await until(api, answer.json()["id"], "done")
+    assert job["receipt"]["corrected"] == 1
+    assert await count_and_mean(api, "D-") == (200, {1.0})
+    assert (await api.post(f"{path}/apply")).status_code == 409
+    assert (await api.get("/api/v1/imports/999999/dry-run")).status_code == 404
+    await api.delete(path)
+    await until(api, answer.json()["id"], "undone")
+    assert await count_and_mean(api, "D-") == (1, {5.0})
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

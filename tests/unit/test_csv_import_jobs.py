@@ -15,8 +15,9 @@ from pipewatcher.errors import Busy, Conflict, DiskFull, InvalidRequest, NotFoun
 from pipewatcher.model import Batch, ImportJob, Position
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
-from pipewatcher.sources import csv_import, csv_stream
+from pipewatcher.sources import csv_runs, csv_stream
 from pipewatcher.sources.csv_import import ImportService
+from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.writer import Writer
 from refusals import none_refused
 
@@ -27,7 +28,7 @@ HEADER = "equipmentId,timestamp,value\n"
 def _many_small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_stream, "BLOCK_BYTES", 4_096)
     monkeypatch.setattr(csv_stream, "LINE_BYTES_MAX", 1_024)
-    monkeypatch.setattr(csv_import, "REFUSED_PAUSE_S", 0.01)
+    monkeypatch.setattr(csv_runs, "REFUSED_PAUSE_S", 0.01)
 
 
 def rows(count: int, sensor: str = "EQ-1", value: float = 1.5) -> str:
@@ -59,16 +60,18 @@ class House:
 
     async def start(self) -> None:
         self.imports = ImportService(
-            kept_by="here",
-            outcomes=True,
-            registry=self.registry,
-            store=self.store,
-            append=self.append,
-            backlog=self.commit_log.backlog,
-            stored=self.writer.stored,
-            end=self.commit_log.end,
-            refusal=lambda: self.refusal,
+            Stages(
+                registry=self.registry,
+                store=self.store,
+                append=self.append,
+                backlog=self.commit_log.backlog,
+                stored=self.writer.stored,
+                end=self.commit_log.end,
+                refusal=lambda: self.refusal,
+                outcomes=True,
+            ),
             folder=self.folder / "imports",
+            kept_by="here",
             future_max_s=300,
         )
         await self.imports.start()
@@ -78,9 +81,16 @@ class House:
         self.on_append(batch)
         return self.commit_log.append(batch)
 
-    async def upload(self, text: str, timezone: str | None = None) -> ImportJob:
+    async def upload(
+        self, text: str, timezone: str | None = None, *, dry_run: bool = False, keep: bool = False
+    ) -> ImportJob:
         return await self.imports.upload(
-            chunks(text), file_name="a.csv", created_by="ada", timezone=timezone
+            chunks(text),
+            file_name="a.csv",
+            created_by="ada",
+            timezone=timezone,
+            dry_run=dry_run,
+            keep_stored=keep,
         )
 
     async def ended(self, import_id: int) -> ImportJob:
@@ -264,7 +274,7 @@ async def test_a_full_disk_makes_an_import_wait_and_a_waiting_one_can_be_cancell
 async def test_an_import_never_gets_far_ahead_of_the_store(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csv_import, "BACKLOG_BYTES_MAX", 10_000)
+    monkeypatch.setattr(csv_runs, "BACKLOG_BYTES_MAX", 10_000)
     ahead: list[int] = []
     house.on_append = lambda _: ahead.append(house.commit_log.backlog().bytes)
     job = await house.imported(HEADER + rows(3_000))
@@ -368,3 +378,74 @@ async def test_the_line_that_a_reading_came_from_is_found_in_the_upload(house: H
     assert await house.imports.line_of(job.id, "EQ-3", 0) is None
     (house.folder / "imports" / f"{job.id}.csv").unlink()
     assert await house.imports.line_of(job.id, "EQ-1", 1_704_067_200_000_000) is None
+
+
+async def test_a_dry_run_stores_nothing_and_applied_does_what_it_said(house: House) -> None:
+    await house.imported(HEADER + rows(100, value=1.0))
+    text = HEADER + rows(150, value=2.0) + "bad\n" + rows(10, value=1.0)
+    job = await house.ended((await house.upload(text, dry_run=True)).id)
+    assert (job.state, job.dry_run, job.rejected) == ("done", True, 1)
+    forecast = await house.imports.forecast(job.id)
+    assert job.counts == forecast.counts
+    assert (await house.store.stats()).readings == 100
+    assert not house.imports.undoable(job)
+    with pytest.raises(Conflict):
+        await house.imports.preview_undo(job.id)
+    [change] = forecast.changes
+    assert (change.count_before, change.count_after, change.mean_before) == (100, 150, 1.0)
+    assert (await house.imports.apply(job.id)).state == "queued"
+    applied = await house.when(job.id, lambda job: job.state == "done" and job.counts is not None)
+    assert_balanced(applied)
+    assert applied.counts is not None
+    parts = ("new", "identical", "corrected", "repeated", "skipped")
+    assert [getattr(applied.counts, n) for n in parts] == [
+        getattr(forecast.counts, n) for n in parts
+    ]
+    [average] = await house.store.averages(forecast.start or 0, forecast.end or 0)
+    assert (average.count, average.mean) == (150, pytest.approx(change.mean_after))
+    with pytest.raises(Conflict):
+        await house.imports.apply(job.id)
+
+
+async def test_a_discarded_dry_run_can_not_be_applied(house: House) -> None:
+    job = await house.ended((await house.upload(HEADER + rows(5), dry_run=True)).id)
+    assert (await house.imports.withdraw(job.id)).state == "cancelled"
+    with pytest.raises(Conflict):
+        await house.imports.apply(job.id)
+    assert await house.store.readings("EQ-1", 0, 2**62, 10) == []
+
+
+async def test_a_dry_run_names_what_looks_wrong(house: House) -> None:
+    def series(sensor: str, first: int, count: int, factor: float = 1.0) -> str:
+        return "".join(
+            f"{sensor},2024-01-{1 + n // 144:02}T{n // 6 % 24:02}:{n % 6}0:00Z,"
+            f"{(50 + (n - first) * 7 % 23) * factor:.2f}\n"
+            for n in range(first, first + count)
+        )
+
+    stored = HEADER + series("GOOD", 0, 300) + series("UNIT", 0, 300) + series("CLOCK", 0, 300)
+    first = await house.imported(stored)
+    await house.registry.register(["GOOD"], 1)
+    await house.registry.update_sensor("GOOD", {"range_min": 0.0, "range_max": 72.0})
+    twin = await house.ended((await house.upload(stored, dry_run=True)).id)
+    [suspicion] = (await house.imports.forecast(twin.id)).suspicions
+    assert (suspicion.kind, suspicion.import_id) == ("duplicate_file", first.id)
+
+    # The same readings as stored, three hours later; and values a thousand times as large.
+    text = (
+        HEADER + series("GOOD", 0, 300) + "GOOD,2024-01-01T00:05:00Z,99\n"
+        + series("CLOCK", 18, 290) + series("UNIT", 0, 40, 1_000.0) + series("OTHER", 0, 20)
+    )  # fmt: skip
+    job = await house.ended((await house.upload(text, dry_run=True)).id)
+    forecast = await house.imports.forecast(job.id)
+    found = {suspicion.kind: suspicion for suspicion in forecast.suspicions}
+    assert set(found) == {"outside_range", "unit_jump", "clock_shifted", "after_newest"}
+    assert [(s.equipment_id, s.value) for s in found["outside_range"].items] == [("GOOD", 99.0)]
+    [jump] = found["unit_jump"].items
+    assert (jump.equipment_id, jump.readings) == ("UNIT", 40)
+    assert jump.factor == pytest.approx(1_000, rel=0.1)
+    [shifted] = found["clock_shifted"].items
+    assert (shifted.equipment_id, shifted.shift_hours) == ("CLOCK", -3)
+    [newer] = found["after_newest"].items
+    assert (newer.equipment_id, newer.readings) == ("CLOCK", 8)
+    assert (forecast.new_sensors, forecast.new_sensor_ids) == (1, ["OTHER"])

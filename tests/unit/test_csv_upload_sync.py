@@ -12,6 +12,7 @@ from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources.csv_import import ImportService
+from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.sources.csv_spool import WRITE_BYTES
 from pipewatcher.writer import Writer
 from refusals import none_refused
@@ -35,16 +36,18 @@ async def test_every_byte_is_in_the_file_when_it_is_synced(
     folder = tmp_path / "imports"
     folder.mkdir()
     service = ImportService(
-        kept_by="here",
-        outcomes=True,
-        registry=registry,
-        store=store,
-        append=commit_log.append,
-        backlog=commit_log.backlog,
-        stored=Writer(commit_log, store, none_refused).stored,
-        end=commit_log.end,
-        refusal=lambda: None,
+        Stages(
+            registry=registry,
+            store=store,
+            append=commit_log.append,
+            backlog=commit_log.backlog,
+            stored=Writer(commit_log, store, none_refused).stored,
+            end=commit_log.end,
+            refusal=lambda: None,
+            outcomes=True,
+        ),
         folder=folder,
+        kept_by="here",
         future_max_s=300,
     )
 

@@ -4,7 +4,9 @@ order, at the edges of hours and days, with folds, checkpoints and restarts anyw
 from __future__ import annotations
 
 import asyncio
+import copy
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from contract.readings_suite import (
     NOON,
     assert_answers_equal,
     batches_of,
+    near,
     windows_around,
 )
 from oracle import Oracle, Write
@@ -45,9 +48,26 @@ keeping = st.builds(
     origin=st.just("import:3"),
     keep_stored=st.just(True),
 )
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A file that is only tried out."""
+
+    rows: list[Write]
+
+
+rehearsed = st.builds(
+    lambda rows, keep: Rehearsed(
+        [replace(row, origin="import:9", keep_stored=keep) for row in rows]
+    ),
+    st.lists(writes, min_size=1, max_size=8),
+    st.booleans(),
+)
 steps = st.lists(
     st.one_of(
         st.lists(writes, min_size=1, max_size=12),
+        rehearsed,
         st.lists(keeping, min_size=1, max_size=4),
         st.sampled_from(["fold", "restart", "recluster", "undo 1", "undo 2", "undo 3"]),
     ),
@@ -58,35 +78,33 @@ steps = st.lists(
 
 @given(history=steps)
 def test_answers_equal_brute_force_after_any_history(
-    history: list[list[Write] | str],
+    history: list[list[Write] | Rehearsed | str],
 ) -> None:
     asyncio.run(_live_through(history))
 
 
-async def _live_through(history: list[list[Write] | str]) -> None:
+async def _live_through(history: list[list[Write] | Rehearsed | str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         oracle = Oracle()
         store = await _open(Path(folder))
         try:
             for position, step in enumerate(history, start=1):
-                if step == "fold":
+                if isinstance(step, Rehearsed):
+                    await _assert_forecast_is_what_would_come(store, oracle, step.rows)
+                elif step == "fold":
                     await store.settle()
                 elif step == "restart":
                     await store.close()
                     store = await _open(Path(folder))
-                elif isinstance(step, str) and step.startswith("undo"):
-                    await _assert_undo_does_what_it_said(store, oracle, int(step[-1]))
                 elif step == "recluster":
                     await store.settle()
                     while store._recluster_once():
                         pass
+                elif isinstance(step, str):
+                    await _assert_undo_does_what_it_said(store, oracle, int(step[-1]))
                 else:
-                    if any(write.keep_stored for write in step):
-                        await store.settle()
                     oracle.write(step)
-                    await store.append(batches_of(step), {0: position})
-                    if any(write.keep_stored for write in step):
-                        await store.settle()
+                    await _append(store, step, position)
             await assert_answers_equal(store, oracle, windows_around(NOON)[1::3], [HOUR])
             await store.settle()
             await assert_answers_equal(store, oracle, windows_around(NOON)[::3], [MINUTE, DAY])
@@ -116,6 +134,48 @@ async def _live_through(history: list[list[Write] | str]) -> None:
             assert (stats.readings, stats.unfolded) == (len(oracle.stored), 0)
         finally:
             await store.close()
+
+
+async def _append(store: DuckDBStore, writes: list[Write], position: int) -> None:
+    keeping = any(write.keep_stored for write in writes)
+    if keeping:
+        await store.settle()
+    await store.append(batches_of(writes), {0: position})
+    if keeping:
+        await store.settle()
+
+
+async def _assert_forecast_is_what_would_come(
+    store: DuckDBStore, oracle: Oracle, rows: list[Write]
+) -> None:
+    after = copy.deepcopy(oracle)
+    after.write(rows)
+    rehearsal = store.rehearse(keep_stored=rows[0].keep_stored)
+    for batch in batches_of(rows):
+        await rehearsal.add(batch)
+    forecast = await rehearsal.forecast({})
+    await rehearsal.close()
+    want = after.counts(9)
+    assert forecast.counts == want
+    for change in forecast.changes:
+        assert forecast.start is not None
+        assert forecast.end is not None
+        for world, count, mean in (
+            (oracle, change.count_before, change.mean_before),
+            (after, change.count_after, change.mean_after),
+        ):
+            average = world.average(change.equipment_id, forecast.start, forecast.end)
+            average = average or {"count": 0, "mean": None}
+            assert (count, near(mean)) == (average["count"], average["mean"])
+    overwritten = [
+        key
+        for key, write in after.stored.items()
+        if key in oracle.stored
+        and not oracle.stored[key].origin.startswith("import:")
+        and oracle.stored[key].value != write.value
+    ]
+    assert forecast.live_overwritten == len(overwritten)
+    assert len({(r.equipment_id, r.event_time) for r in forecast.live_rows}) == len(overwritten)
 
 
 async def _assert_undo_does_what_it_said(

@@ -18,6 +18,7 @@ from pipewatcher import __version__
 from pipewatcher.api import (
     averages,
     dead_letters,
+    dry_run,
     history,
     imports,
     notifications,
@@ -62,6 +63,7 @@ BODIES = [
     imports.ImportItem,
     imports.ImportsPage,
     imports.UndoPreviewItem,
+    dry_run.ForecastItem,
     notifications.NotificationsPage,
     dead_letters.DeadLetterItem,
     dead_letters.DeadLettersPage,
@@ -100,6 +102,7 @@ def create_app(services: Services) -> FastAPI:
             series,
             history,
             imports,
+            dry_run,
             notifications,
             dead_letters,
         ):

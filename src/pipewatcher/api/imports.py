@@ -69,6 +69,7 @@ class ImportItem(Camel):
     unknown_columns: list[str]
     content_sha256: str
     error: str | None
+    dry_run: bool
     undoable: bool
     undone: UndoneItem | None
 
@@ -137,10 +138,8 @@ async def upload(
     file_name: Annotated[str, Query(alias="fileName", max_length=200)] = "upload.csv",
 ) -> Response:
     """A CSV with the columns equipmentId, timestamp and value, plain or gzip, of any size. The
-    answer comes when the upload is synced to disk; the import goes on behind it."""
-    if dry_run:
-        reason = "is not available in this version"
-        raise InvalidRequest(f"dry_run {reason}", [Rejection(field="dry_run", reason=reason)])
+    answer comes when the upload is synced to disk; the import goes on behind it. With `dry_run`
+    nothing is stored: once it is done, `…/dry-run` says what it would do and `…/apply` does it."""
     content_type, options = parse_options_header(request.headers.get("content-type"))
     if content_type == b"multipart/form-data":
         boundary = options.get(b"boundary")
@@ -159,6 +158,7 @@ async def upload(
         created_by=principal.name,
         timezone=tz,
         keep_stored=corrections == "skip",
+        dry_run=dry_run,
     )
     started = ImportStarted(id=job.id, state=job.state)
     return json_answer(started, 202, {"location": f"/api/v1/imports/{job.id}"})
@@ -199,6 +199,16 @@ async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response
 
 
 @router.post(
+    "/{id}/apply",
+    status_code=202,
+    responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
+)
+async def apply(request: Request, _: Reader, import_id: ImportId) -> Response:
+    """Imports what a dry run has looked at, without another upload."""
+    return json_answer(_item(request, await answers_of(request).imports.apply(import_id)), 202)
+
+
+@router.post(
     "/{id}/resume",
     status_code=202,
     responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
@@ -212,7 +222,7 @@ async def resume(request: Request, _: Reader, import_id: ImportId) -> Response:
 async def withdraw(request: Request, _: Reader, import_id: ImportId) -> Response:
     """Cancels it while it is queued or running: what was stored stays, as the receipt says. Undoes
     it once it has ended: its readings go, and what they overwrote comes back; the state is
-    `undoing` until that is done, then `undone`."""
+    `undoing` until that is done, then `undone`. Discards a dry run."""
     return json_answer(_item(request, await answers_of(request).imports.withdraw(import_id)))
 
 
@@ -278,6 +288,7 @@ def _item(request: Request, job: ImportJob) -> ImportItem:
         unknown_columns=job.unknown_columns,
         content_sha256=job.content_sha256,
         error=job.error,
+        dry_run=job.dry_run,
         undoable=answers_of(request).imports.undoable(job),
         undone=UndoneItem(removed=job.undone.removed, restored=job.undone.restored)
         if job.undone

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pipewatcher.model import (
     DeadLetter,
+    Forecast,
     ImportJob,
     Micros,
     Principal,
@@ -56,7 +57,12 @@ class Imports(Protocol):
         created_by: str,
         timezone: str | None,
         keep_stored: bool,
+        dry_run: bool,
     ) -> ImportJob: ...
+
+    async def forecast(self, import_id: int) -> Forecast: ...
+
+    async def apply(self, import_id: int) -> ImportJob: ...
 
     async def job(self, import_id: int) -> ImportJob: ...
 

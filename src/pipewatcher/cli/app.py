@@ -53,13 +53,18 @@ def import_files(
     data_dir: DataDir = None,
     tz: Annotated[str | None, typer.Option(help="Zone of timestamps without offset.")] = None,
     corrections: Annotated[str, typer.Option(help="apply, or skip: keep stored values.")] = "apply",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Store nothing; say what would change.")
+    ] = False,
 ) -> None:
     """Fill gaps from CSV files (equipmentId, timestamp, value)."""
     from pipewatcher.cli.importing import import_all
     from pipewatcher.settings import load_settings
 
     settings = load_settings(config, data_dir=data_dir)
-    raise typer.Exit(import_all(settings, files, tz, keep_stored=corrections == "skip"))
+    raise typer.Exit(
+        import_all(settings, files, tz, keep_stored=corrections == "skip", dry_run=dry_run)
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipewatcher.cli.forecast import show_forecast
 from pipewatcher.cli.local import checked, local_api
 from pipewatcher.errors import NotFound
 from pipewatcher.settings import Settings
@@ -23,18 +24,20 @@ REJECTED = 3
 FAILED = 1
 
 
-def import_all(settings: Settings, names: list[str], tz: str | None, *, keep_stored: bool) -> int:
-    """Exit status: 0 all rows accepted, 3 some rejected, 1 a file failed."""
-    return asyncio.run(_import_all(settings, names, tz, keep_stored=keep_stored))
-
-
-async def _import_all(
-    settings: Settings, names: list[str], tz: str | None, *, keep_stored: bool
+def import_all(
+    settings: Settings, names: list[str], tz: str | None, *, keep_stored: bool, dry_run: bool
 ) -> int:
-    console = Console(stderr=True)
+    """Exit status: 0 all rows accepted, 3 some rejected, 1 a file failed."""
     params = {"corrections": "skip" if keep_stored else "apply"}
+    if dry_run:
+        params["dry_run"] = "true"
     if tz is not None:
         params["tz"] = tz
+    return asyncio.run(_import_all(settings, names, params))
+
+
+async def _import_all(settings: Settings, names: list[str], params: dict[str, str]) -> int:
+    console = Console(stderr=True)
     status = 0
     files = list(_files(names))
     async with local_api(settings) as api:
@@ -44,6 +47,9 @@ async def _import_all(
             with path.open("rb") if path is not None else sys.stdin.buffer as file:
                 job = await _import(api, console, file, {**params, "fileName": label[-200:]})
             _show_receipt(console, job)
+            if job["dryRun"] and job["state"] == "done":
+                told = checked(await api.get(f"/api/v1/imports/{job['id']}/dry-run"))
+                show_forecast(console, told.json(), job["id"])
             if job["state"] != "done":
                 status = FAILED
             elif job["receipt"]["rejected"] and status == 0:

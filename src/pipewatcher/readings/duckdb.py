@@ -41,6 +41,7 @@ from pipewatcher.model import (
     covers,
 )
 from pipewatcher.readings.duckdb_names import Names
+from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
 from pipewatcher.readings.duckdb_sql import reads, schema, undo
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.fold import fold
@@ -153,6 +154,11 @@ class DuckDBStore:
 
     async def undo(self, import_id: int) -> UndoCounts:
         return await self._on(self._readers, lambda: self._undo(import_id))
+
+    def rehearse(self, *, keep_stored: bool) -> DuckDBRehearsal:
+        return DuckDBRehearsal(
+            self._cursor, self._known, self._guarded, self._settled, keep_stored=keep_stored
+        )
 
     async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
         names = self._known()
@@ -367,6 +373,11 @@ class DuckDBStore:
             self._folds += 1
             self._fold_seconds += time.monotonic() - began
             return folded.more
+
+    def _settled(self, call: Callable[[], None]) -> None:
+        self._fold_all()
+        with self._fold_lock:
+            call()
 
     def _undo(self, import_id: int) -> UndoCounts:
         self._fold_all()

@@ -31,6 +31,7 @@ from pipewatcher.model import (
     UndoCounts,
     UndoPreview,
 )
+from pipewatcher.ports import Rehearsal
 from pipewatcher.readings import influxdb_reads as reads
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
 from pipewatcher.readings.influxdb_lines import TIME_MAX, TIME_MIN, id_of, lines_of
@@ -141,6 +142,9 @@ class InfluxDBStore:
         raise NotPossible
 
     async def undo(self, import_id: int) -> UndoCounts:
+        raise NotPossible
+
+    def rehearse(self, *, keep_stored: bool) -> Rehearsal:
         raise NotPossible
 
     async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from pipewatcher.model import SECOND, Micros
+from pipewatcher.errors import InvalidRequest
+from pipewatcher.model import SECOND, Micros, Rejection
 from pipewatcher.sources.csv_dialect import LINE_BYTES_MAX, Dialect, LineFault, split_line
 from pipewatcher.validate import (
     EVENT_TIME_MAX,
@@ -150,3 +152,13 @@ def _parse_time(text: str, rules: RowRules) -> Micros:
         if rules.zone is None:
             raise
     return to_utc(local, rules.zone)
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Raises `InvalidRequest` for a name that is not in the time-zone database."""
+    if name is None:
+        return None
+    with contextlib.suppress(ValueError, OSError, KeyError):
+        return ZoneInfo(name)
+    reason = "is not a time zone such as America/Sao_Paulo"
+    raise InvalidRequest(f"tz {reason}", [Rejection(field="tz", reason=reason)])

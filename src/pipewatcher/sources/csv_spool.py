@@ -48,6 +48,18 @@ class Spool:
     def rejected(self, import_id: int) -> Path:
         return self._folder / f"{import_id}-rejected.csv"
 
+    def forecast(self, import_id: int) -> Path:
+        return self._folder / f"{import_id}-dry-run.json"
+
+    def keep_forecast(self, import_id: int, forecast: bytes) -> None:
+        path = self.forecast(import_id)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(forecast)
+            _sync(file)
+        part.replace(path)
+        _sync_folder(self._folder)
+
     async def receive(self, chunks: AsyncIterator[bytes], admit: Callable[[], None]) -> Upload:
         """Returns once everything is synced. Raises `BodyTooLarge`, and what `admit` raises, which
         is asked before each write, or `DiskFull`; then nothing is left behind."""
