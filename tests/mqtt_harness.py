@@ -73,10 +73,8 @@ class Running(OnLoop):
             self.intake, self.tokens, self.letters, rules=self.rules, writer_roles=WRITER_ROLES
         )
         self.listener = MqttListener(ingest, self.limits)
-        listening = socket.socket()
-        listening.bind(("127.0.0.1", 0))
-        self.port = listening.getsockname()[1]
-        await self.listener.open(listening, self.tls)
+        await self.listener.open("127.0.0.1", 0, self.tls)
+        self.port = (self.listener.tls_port if self.tls else self.listener.port) or 0
         self.ready.set()
         await self.stopping.wait()
         self.intake.stop()

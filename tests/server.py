@@ -47,6 +47,7 @@ class Server:
             **self._told,
             "PIPEWATCHER_DATA_DIR": str(self.folder),
             "PIPEWATCHER_HTTP_PORT": "0",
+            "PIPEWATCHER_MQTT_PORT": "0",
             **self._settings,
         }
         self._process = subprocess.Popen(

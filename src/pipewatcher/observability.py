@@ -88,6 +88,24 @@ class BrokerFigures(Protocol):
     def counts(self) -> BrokerCountFigures: ...
 
 
+class MqttCounts(Protocol):
+    connects: int
+
+    @property
+    def messages(self) -> Sequence[int]: ...
+    @property
+    def refused_connects(self) -> Mapping[str, int]: ...
+    @property
+    def faults(self) -> Mapping[str, int]: ...
+
+
+class MqttFigures(Protocol):
+    @property
+    def connections(self) -> int: ...
+    @property
+    def counts(self) -> MqttCounts: ...
+
+
 class BacklogFigures(Protocol):
     @property
     def readings(self) -> int: ...
@@ -125,6 +143,7 @@ class Figures:
     sensors_registered: int | None
     connections: int
     brokers: Sequence[BrokerFigures]
+    mqtt: MqttFigures | None
     accepting: bool
 
     def collect(self) -> Iterator[Metric]:
@@ -143,6 +162,16 @@ class Figures:
             yield from _of_brokers(self.brokers)
         yield _by_code("rejected_readings", "Readings refused.", self.intake.rejected)
         yield _by_code("refused_requests", "Requests over our limits.", self.intake.refused)
+        if self.mqtt is not None:
+            counts = self.mqtt.counts
+            by_qos = {str(qos): count for qos, count in enumerate(counts.messages)}
+            yield _by_code("mqtt_messages", "Messages received.", by_qos, label="qos")
+            yield _by_code(
+                "mqtt_refused_connects", "CONNECTs refused.", counts.refused_connects, "reason"
+            )
+            yield _by_code(
+                "mqtt_ended_connections", "Connections ended by us.", counts.faults, "reason"
+            )
 
     def _counters(self) -> dict[str, tuple[str, float]]:
         counters: dict[str, tuple[str, float]] = {
@@ -168,6 +197,8 @@ class Figures:
                 "folds": ("Folds of the store.", self.store.folds),
                 "fold_seconds": ("Seconds spent folding.", self.store.fold_seconds),
             }
+        if self.mqtt is not None:
+            counters["mqtt_connects"] = ("MQTT connections opened.", self.mqtt.counts.connects)
         if self.sensors_registered is not None:
             counters["sensors_registered"] = ("Sensors found.", self.sensors_registered)
         return counters
@@ -183,6 +214,8 @@ class Figures:
             "connections": ("Open HTTP connections.", self.connections),
             "accepting": ("1 while every door takes readings.", float(self.accepting)),
         }
+        if self.mqtt is not None:
+            gauges["mqtt_connections"] = ("Open MQTT connections.", self.mqtt.connections)
         if self.store is not None:
             of_store = {
                 "store_readings": ("Distinct readings folded.", self.store.readings),
@@ -205,8 +238,10 @@ def metrics_text(figures: Figures) -> bytes:
     return generate_latest(registry)
 
 
-def _by_code(name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(f"pipewatcher_{name}", text, labels=["code"])
+def _by_code(
+    name: str, text: str, counts: Mapping[str, int], label: str = "code"
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"pipewatcher_{name}", text, labels=[label])
     for code, count in counts.items():
         family.add_metric([code], count)
     return family

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pipewatcher import __version__
 from pipewatcher.api.answers import rfc3339
-from pipewatcher.api.status import BrokerItem, DeadLetterCounts, Lag, Stages, Status
+from pipewatcher.api.status import BrokerItem, DeadLetterCounts, Lag, Mqtt, Stages, Status
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import StoreUnavailable
@@ -19,6 +19,7 @@ from pipewatcher.ports import CommitLog, ReadingsStore
 from pipewatcher.queries import Queries
 from pipewatcher.sources.mqtt_broker import BrokerSource
 from pipewatcher.sources.mqtt_broker_client import BrokerAway
+from pipewatcher.sources.mqtt_listener import MqttListener
 from pipewatcher.writer import Writer
 
 
@@ -37,12 +38,15 @@ class Reporting:
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
     connections: Callable[[], int]
+    mqtt: MqttListener | None
     started_at: int = field(default_factory=lambda: int(time.time() * SECOND))
 
     def refusal(self) -> str | None:
         """Why not every door takes readings at the moment, or nothing is stored."""
         if self.writer is not None and not self.writer.available:
             return "store_unavailable"
+        if self.mqtt is not None and not self.mqtt.accepting:
+            return "mqtt_closed"
         refusal = self.intake.refusal()
         if refusal is not None:
             return refusal.code
@@ -93,7 +97,21 @@ class Reporting:
                 for broker in self.brokers
             ],
             connections=self.connections(),
+            mqtt=self._mqtt(),
             engines=dict(self.engines),
+        )
+
+    def _mqtt(self) -> Mqtt | None:
+        if self.mqtt is None:
+            return None
+        counts = self.mqtt.counts
+        return Mqtt(
+            port=self.mqtt.port,
+            tls_port=self.mqtt.tls_port,
+            connections=self.mqtt.connections,
+            messages_by_qos=list(counts.messages),
+            refused_connections=dict(counts.refused_connects),
+            ended_connections=dict(counts.faults),
         )
 
     async def _stats(self) -> StoreStats | None:
@@ -117,6 +135,7 @@ class Reporting:
                 sensors_registered=self.discovery.registered if self.discovery else None,
                 connections=self.connections(),
                 brokers=self.brokers,
+                mqtt=self.mqtt,
                 accepting=self.refusal() is None,
             )
         )

@@ -10,9 +10,17 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipewatcher.errors import SettingsError
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
@@ -21,6 +29,8 @@ from pipewatcher.sources.mqtt_topics import TopicRules
 PREFIX = "PIPEWATCHER_"
 ROLES = frozenset({"gateway", "writer", "discovery", "api"})
 
+PortOrOff: TypeAlias = Annotated[int, Field(ge=0, le=65535)] | Literal["off"]
+
 
 class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -28,6 +38,17 @@ class Settings(BaseModel):
     data_dir: Path = Field(Path("pipewatcher-data"), description="Folder of the embedded engines.")
     http_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     http_port: int = Field(8000, ge=0, le=65535, description="Port of API and page; 0 = any free.")
+    mqtt_host: str = Field("127.0.0.1", description="Address of the MQTT listener.")
+    mqtt_port: PortOrOff = Field(
+        1883, description="Its port; off, or 0 = any free. One that is taken is only a warning."
+    )
+    mqtt_tls_port: PortOrOff = Field(
+        8883, description="Its port for TLS, once there is a certificate."
+    )
+    tls_cert_file: Path | None = Field(
+        None, description="Our certificate with its chain, as PEM; read again when it changes."
+    )
+    tls_key_file: Path | None = Field(None, description="Its key, as PEM, not encrypted.")
     roles: str = Field(
         "gateway,writer,discovery,api",
         description="What this process does, of gateway, writer, discovery and api.",
@@ -54,6 +75,9 @@ class Settings(BaseModel):
     )
     connections_max: int = Field(
         16_000, ge=16, description="Open HTTP connections; more are answered with 503."
+    )
+    mqtt_connections_max: int = Field(
+        16_000, ge=1, description="Open MQTT connections; more are told that we are busy."
     )
     store_memory_mb: int = Field(
         768, ge=128, description="MiB that the readings store may use for its work."
@@ -108,6 +132,12 @@ class Settings(BaseModel):
             raise ValueError(error.detail) from None
         return template
 
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError(f"{PREFIX}TLS_KEY_FILE goes with it, and neither goes alone")
+        return self
+
     @field_validator("admin_token")
     @classmethod
     def _long_enough(cls, token: SecretStr | None) -> SecretStr | None:
@@ -136,7 +166,8 @@ def load_settings(
         settings = Settings.model_validate(given)
     except ValidationError as error:
         for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"]).upper()
+            # Of a value that may be of several types, each type has its own fault below the name.
+            name = str(fault["loc"][0]).upper() if fault["loc"] else "TLS_CERT_FILE"
             faults.append(f"{PREFIX}{name}: {fault['msg']}")
     if faults:
         raise SettingsError("; ".join(faults), hint="`pipewatcher config` lists every setting.")

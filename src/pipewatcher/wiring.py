@@ -12,6 +12,7 @@ import fcntl
 import inspect
 import logging
 import os
+import resource
 import signal
 import socket
 import uuid
@@ -55,7 +56,11 @@ from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
 from pipewatcher.sources.mqtt_broker import BrokerSource
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
+from pipewatcher.sources.mqtt_door import Limits as MqttLimits
+from pipewatcher.sources.mqtt_ingest import Ingest as MqttIngest
+from pipewatcher.sources.mqtt_listener import MqttListener
 from pipewatcher.sources.mqtt_topics import TopicRules
+from pipewatcher.tls import Certificate
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
 
@@ -64,6 +69,7 @@ log = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 MIB = 2**20
 DRAIN_TIMEOUT_S = 60.0
+FILES_WANTED = 65_536
 WRITER_ROLES = frozenset({"admin", "device"})
 
 COMMIT_LOGS: dict[str, Callable[[Settings], CommitLog]] = {
@@ -304,12 +310,16 @@ async def serve(settings: Settings, started: Callable[[Historian, int], Any] | N
 
     Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
     """
-    async with historian(settings) as running, contextlib.AsyncExitStack() as doors:
-        with _server(running) as server, _listen_local(settings.data_dir) as local:
+    async with (
+        historian(settings) as running,
+        _mqtt(running) as mqtt,
+        contextlib.AsyncExitStack() as doors,
+    ):
+        with _server(running, mqtt) as server, _listen_local(settings.data_dir) as local:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop.wanted.set)
-            stopping = asyncio.create_task(_close_doors(running, server))
+            stopping = asyncio.create_task(_close_doors(running, server, mqtt))
             tcp = _listen(settings.http_host, settings.http_port)
             for broker in running.brokers:
                 await _run(doors, broker.run(), running.stop)
@@ -330,17 +340,49 @@ def _cause(failure: BaseException) -> PipeWatcherError:
     return failure if isinstance(failure, PipeWatcherError) else StageEnded()
 
 
-async def _close_doors(running: Historian, server: uvicorn.Server) -> None:
+async def _close_doors(
+    running: Historian, server: uvicorn.Server, mqtt: MqttListener | None
+) -> None:
     await running.stop.wanted.wait()
     running.intake.stop()
+    if mqtt is not None:
+        mqtt.stop()
     server.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
+    """The MQTT listener on those of its ports that could be had; None when it is not wanted."""
+    settings = running.settings
+    wanted = {"gateway"} & set(settings.roles.split(","))
+    if not wanted or settings.mqtt_port == settings.mqtt_tls_port == "off":
+        yield None
+        return
+    ingest = MqttIngest(
+        running.intake,
+        running.authenticator,
+        running.dead_letters,
+        rules=running.topic_rules,
+        writer_roles=WRITER_ROLES,
+    )
+    limits = MqttLimits(connections_max=settings.mqtt_connections_max)
+    async with contextlib.AsyncExitStack() as stack:
+        listener = MqttListener(ingest, limits)
+        stack.push_async_callback(listener.close)
+        if settings.mqtt_port != "off":
+            await listener.open(settings.mqtt_host, settings.mqtt_port)
+        if settings.mqtt_tls_port != "off" and settings.tls_cert_file and settings.tls_key_file:
+            certificate = Certificate(settings.tls_cert_file, settings.tls_key_file)
+            await _run(stack, certificate.follow(), running.stop)
+            await listener.open(settings.mqtt_host, settings.mqtt_tls_port, certificate.context)
+        yield listener
 
 
 @contextlib.asynccontextmanager
 async def serve_local(settings: Settings) -> AsyncIterator[None]:
     """For a command when no server runs: only the Unix socket, until the context ends."""
     async with historian(settings) as running:
-        with _server(running) as server, _listen_local(settings.data_dir) as local:
+        with _server(running, None) as server, _listen_local(settings.data_dir) as local:
             local.listen()  # requests made before uvicorn is up wait in the queue
             serving = asyncio.create_task(server.serve([local]))
             yield
@@ -349,7 +391,7 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def _server(running: Historian) -> Iterator[uvicorn.Server]:
+def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.Server]:
     ingest = Ingest(
         running.intake,
         running.authenticator,
@@ -358,7 +400,8 @@ def _server(running: Historian) -> Iterator[uvicorn.Server]:
     )
     limits = Limits(connections_max=running.settings.connections_max)
     door = HttpDoor(ingest, running.intake, limits)
-    app = create_app(_services(running, door, IngestEndpoint(ingest, running.intake)))
+    endpoint = IngestEndpoint(ingest, running.intake)
+    app = create_app(_services(running, door, mqtt, endpoint))
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -384,11 +427,21 @@ def _server(running: Historian) -> Iterator[uvicorn.Server]:
 def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
     """`serve` on its own event loop."""
     give_back_freed_memory()
+    _allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, started))
 
 
-def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> Services:
+def _allow_many_files() -> None:
+    """Each connection is a file, and the usual soft limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if most == resource.RLIM_INFINITY else min(most, FILES_WANTED)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def _services(
+    running: Historian, door: HttpDoor, mqtt: MqttListener | None, endpoint: IngestEndpoint
+) -> Services:
     settings = running.settings
     reporting = Reporting(
         roles=settings.roles.split(","),
@@ -406,6 +459,7 @@ def _services(running: Historian, door: HttpDoor, endpoint: IngestEndpoint) -> S
         discovery=running.discovery,
         queries=running.queries,
         connections=lambda: door.connections,
+        mqtt=mqtt,
     )
     answers: Answers | None = None
     if running.queries is not None and running.imports is not None:

@@ -52,6 +52,18 @@ class BrokerItem(Camel):
     losses: int
 
 
+class Mqtt(Camel):
+    """The MQTT listener since its start; a port is null when it could not be had."""
+
+    port: int | None
+    tls_port: int | None
+    connections: int
+    messages_by_qos: list[int]
+    refused_connections: dict[str, int]
+    ended_connections: dict[str, int]
+    """By us, and why."""
+
+
 class Status(Camel):
     """Null is what only other processes know."""
 
@@ -71,6 +83,7 @@ class Status(Camel):
     dead_letters: DeadLetterCounts
     brokers: list[BrokerItem]
     connections: int
+    mqtt: Mqtt | None
     engines: dict[str, str]
 
 

@@ -29,6 +29,9 @@ def serve(
     data_dir: DataDir = None,
     http_host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     http_port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+    mqtt_port: Annotated[
+        str | None, typer.Option(help="Port of the MQTT listener; off, or 0 for any free one.")
+    ] = None,
     roles: Annotated[
         str | None, typer.Option(help="Of gateway, writer, discovery, api; all by default.")
     ] = None,
@@ -39,7 +42,12 @@ def serve(
 
     serve_until_stopped(
         load_settings(
-            config, data_dir=data_dir, http_host=http_host, http_port=http_port, roles=roles
+            config,
+            data_dir=data_dir,
+            http_host=http_host,
+            http_port=http_port,
+            mqtt_port=mqtt_port,
+            roles=roles,
         )
     )
 

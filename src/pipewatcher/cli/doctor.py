@@ -20,6 +20,7 @@ from pipewatcher.errors import PipeWatcherError
 from pipewatcher.settings import PREFIX, Settings
 from pipewatcher.sources.mqtt_broker_client import check_broker
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
+from pipewatcher.tls import Certificate
 from pipewatcher.wiring import EMBEDDED, check_roles, engine
 
 ENGINES = {
@@ -67,6 +68,8 @@ async def _examine(settings: Settings, report: Report) -> None:
         await _ask_the_running_one(settings, report)
     else:
         _port(settings, report)
+        if "gateway" in settings.roles.split(","):
+            _mqtt_ports(settings, report)
     for name in ENGINES:
         await _engine(settings, name, report, running=running)
     await _brokers(settings, report)
@@ -92,21 +95,51 @@ def _folder(settings: Settings, report: Report) -> None:
 
 
 def _port(settings: Settings, report: Report) -> None:
-    name = f"{PREFIX}HTTP_PORT"
-    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    name, place = f"{PREFIX}HTTP_PORT", f"{settings.http_host}:{settings.http_port}"
+    why = _taken(settings.http_host, settings.http_port)
+    if why is None:
+        report.say("well", f"{name}: {place} is free")
+    else:
+        report.say(
+            "wrong",
+            f"{name}: cannot listen on {place}: {why}",
+            "Another program may use the port; take another one.",
+        )
+
+
+def _mqtt_ports(settings: Settings, report: Report) -> None:
+    """The listener does without a port that is taken, so that is nothing wrong."""
+    ports = {"MQTT_PORT": settings.mqtt_port}
+    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+        ports["MQTT_TLS_PORT"] = settings.mqtt_tls_port
+        try:
+            Certificate(settings.tls_cert_file, settings.tls_key_file)
+        except PipeWatcherError as error:
+            report.say("wrong", error.detail, error.hint)
+    for name, port in ports.items():
+        if port == "off":
+            report.say("well", f"{PREFIX}{name}: off")
+            continue
+        why = _taken(settings.mqtt_host, port)
+        place = f"{PREFIX}{name}: {settings.mqtt_host}:{port}"
+        if why is None:
+            report.say("well", f"{place} is free")
+        else:
+            hint = "A broker may use it: set another one, or off."
+            report.say("look", f"{place} will not be listened on: {why}", hint)
+
+
+def _taken(host: str, port: int) -> str | None:
+    """Why nobody can listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            tried.bind((settings.http_host, settings.http_port))
+            tried.bind((host, port))
+            tried.listen()
         except OSError as error:
-            report.say(
-                "wrong",
-                f"{name}: cannot listen on {settings.http_host}:{settings.http_port}: "
-                f"{error.strerror}",
-                "Another program may use the port; take another one.",
-            )
-            return
-    report.say("well", f"{name}: {settings.http_host}:{settings.http_port} is free")
+            return error.strerror
+    return None
 
 
 async def _ask_the_running_one(settings: Settings, report: Report) -> None:

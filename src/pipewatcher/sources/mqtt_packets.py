@@ -49,13 +49,14 @@ def frame(data: bytes | bytearray, at: int) -> tuple[int, int] | None:
     None while its length is not there whole. Raises `MqttFault`.
     """
     length = shift = 0
-    for here in range(at + 1, min(at + 1 + _REMAINING_LENGTH_BYTES_MAX, len(data))):
-        byte = data[here]
-        length |= (byte & 0x7F) << shift
+    here = at + 1
+    for byte in data[here : here + _REMAINING_LENGTH_BYTES_MAX]:
+        here += 1
         if byte < 0x80:
-            return here + 1, here + 1 + length
+            return here, here + (length | byte << shift)
+        length |= (byte & 0x7F) << shift
         shift += 7
-    if len(data) > at + _REMAINING_LENGTH_BYTES_MAX:
+    if shift == 7 * _REMAINING_LENGTH_BYTES_MAX:
         raise MqttFault(Reason.MALFORMED, "a packet's length has more than 4 bytes")
     return None
 
