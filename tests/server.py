@@ -84,6 +84,11 @@ class Server:
         """SIGTERM; the exit status."""
         return self._end(signal.SIGTERM)
 
+    @property
+    def mqtt_port(self) -> int:
+        port: int = httpx.get(f"{self.url}/api/v1/status", headers=AUTH).json()["mqtt"]["port"]
+        return port
+
     def client(self, **options: Any) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.url, headers=AUTH, timeout=60, **options)
 

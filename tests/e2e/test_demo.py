@@ -62,9 +62,13 @@ def test_a_demo_has_its_history_lives_and_leaves_nothing_behind(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_simulated_plant_loses_nothing_and_tells_what_was_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["http", "mqtt"])
+def test_a_simulated_plant_loses_nothing_and_tells_what_was_refused(
+    tmp_path: Path, way: str
+) -> None:
     with Server(tmp_path / "data") as server:
-        options = f"--url {server.url} --sensors 300 --interval 1 --duration 4 --bad-rate 0.02"
+        url = server.url if way == "http" else f"mqtt://127.0.0.1:{server.mqtt_port}"
+        options = f"--url {url} --batch 3 --sensors 300 --interval 1 --duration 4 --bad-rate 0.02"
         done = subprocess.run(
             [sys.executable, "-m", "pipewatcher", "simulate", *options.split()],
             env={**os.environ, "PIPEWATCHER_TOKEN": TOKEN},

@@ -48,11 +48,6 @@ def status(server: Server) -> dict[str, Any]:
     return found
 
 
-def port_of(server: Server) -> int:
-    port: int = status(server)["mqtt"]["port"]
-    return port
-
-
 def payload(sensor: str, number: int) -> bytes:
     return json.dumps(
         {"equipmentId": sensor, "value": number, "timestamp": instant(number)}
@@ -137,7 +132,7 @@ async def test_what_paho_sends_is_stored_and_acknowledged(
     server: Server, version: str, qos: int
 ) -> None:
     sensor = f"PAHO-{version}-{qos}"
-    client = Paho(port_of(server), version, sensor)
+    client = Paho(server.mqtt_port, version, sensor)
     for number in range(300):
         client.send(number, payload(sensor, number), qos)
     until(lambda: len(client.codes) == 300)
@@ -154,7 +149,7 @@ async def test_what_gmqtt_sends_is_stored(server: Server, version: str, qos: int
     client = gmqtt.Client(sensor)
     client.set_auth_credentials("any name", TOKEN)
     known = gmqtt.constants.MQTTv50 if version == "5" else gmqtt.constants.MQTTv311
-    await client.connect("127.0.0.1", port_of(server), version=known)
+    await client.connect("127.0.0.1", server.mqtt_port, version=known)
     for number in range(100):
         client.publish(TOPIC, payload(sensor, number), qos=qos)
     await stored_in_time(server, sensor, 100)
@@ -168,7 +163,7 @@ async def test_what_gmqtt_sends_is_stored(server: Server, version: str, qos: int
 async def test_what_mosquitto_pub_sends_is_stored(server: Server, version: str, qos: str) -> None:
     sensor = f"MOSQUITTO-{version}-{qos}"
     lines = b"".join(payload(sensor, number) + b"\n" for number in range(200))
-    said = mosquitto_pub(port_of(server), version, "-q", qos, "-l", given=lines)
+    said = mosquitto_pub(server.mqtt_port, version, "-q", qos, "-l", given=lines)
     assert said.returncode == 0, said.stderr
     await stored_in_time(server, sensor, 200)
     await check_stored(server, sensor, range(200))
@@ -176,7 +171,7 @@ async def test_what_mosquitto_pub_sends_is_stored(server: Server, version: str, 
 
 @pytest.mark.mosquitto
 def test_mosquitto_pub_is_told_why_it_is_refused(server: Server) -> None:
-    port = port_of(server)
+    port = server.mqtt_port
     for version in ("mqttv311", "mqttv5"):
         said = mosquitto_pub(port, version, "-m", "1", token="pw_wrong")
         assert b"bad user name or password" in said.stderr.lower()
@@ -202,7 +197,7 @@ def mosquitto_pub(
 
 
 def test_paho_is_told_what_is_wrong_or_it_is_a_dead_letter(server: Server) -> None:
-    port = port_of(server)
+    port = server.mqtt_port
     bad = [b"{", b'{"equipmentId": "X", "value": 1, "timestamp": "2026-01-31T12:00:00"}']
     new, old = Paho(port, "5", "new"), Paho(port, "3.1.1", "old")
     for client in (new, old):
@@ -228,7 +223,7 @@ def test_paho_is_told_what_is_wrong_or_it_is_a_dead_letter(server: Server) -> No
 
 
 def test_figures_and_readiness_name_the_listener(server: Server) -> None:
-    client = Paho(port_of(server), "5", "figures")
+    client = Paho(server.mqtt_port, "5", "figures")
     client.send(0, payload("FIGURES", 0), qos=1)
     until(lambda: 0 in client.codes)
     found = status(server)["mqtt"]
@@ -278,7 +273,7 @@ def test_tls_is_spoken_and_a_new_certificate_is_taken_up_without_a_restart(
         client.disconnect()
         client.loop_stop()
         with pytest.raises(ssl.SSLError):
-            ssl.get_server_certificate(("127.0.0.1", port_of(server)), timeout=5)
+            ssl.get_server_certificate(("127.0.0.1", server.mqtt_port), timeout=5)
 
 
 async def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
@@ -290,7 +285,7 @@ async def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path: Path)
     for kill in range(KILLS):
         server.start()
         if not loads:
-            port = port_of(server)
+            port = server.mqtt_port
             loads = [Load(port, version, qos) for version in VERSIONS for qos in (1, 2)]
         # Not in the middle of the reconnect: each kill meets messages on their way.
         before = [len(load.client.codes) for load in loads]

@@ -15,6 +15,8 @@ from rich.text import Text
 from pipewatcher.sources.simulated_plant import SimulatedPlant
 from pipewatcher.sources.simulator import Faults, Simulator, Summary
 
+HTTP_URL = "http://127.0.0.1:8000"
+MQTT_URL = "mqtt://127.0.0.1:1883"
 REFRESH_S = 0.25
 LOST = 1
 
@@ -23,7 +25,10 @@ def simulate(
     token: Annotated[
         str, typer.Option(envvar="PIPEWATCHER_TOKEN", help="Token that may send readings.")
     ],
-    url: Annotated[str, typer.Option(help="Where PipeWatcher is.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str | None, typer.Option(help="Where PipeWatcher is: http[s]://… or mqtt[s]://host:port.")
+    ] = None,
+    mqtt: Annotated[bool, typer.Option("--mqtt", help=f"The same as --url {MQTT_URL}")] = False,
     sensors: Annotated[int, typer.Option(min=1, max=100_000, help="How many sensors.")] = 200,
     interval: Annotated[
         float, typer.Option(min=0.001, help="Seconds between two readings of a sensor.")
@@ -34,7 +39,9 @@ def simulate(
     duration: Annotated[
         float | None, typer.Option(min=0.0, help="Seconds; without it until Ctrl-C.")
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, max=50_000, help="Readings per request.")] = 1,
+    batch: Annotated[
+        int, typer.Option(min=1, max=50_000, help="Readings per request or message.")
+    ] = 1,
     bad_rate: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of broken readings.")
     ] = 0.0,
@@ -50,7 +57,7 @@ def simulate(
     """Send what a plant would: drift, noise, stops, outages, late bursts, broken readings."""
     simulator = Simulator(
         SimulatedPlant(sensors, seed),
-        url,
+        url or (MQTT_URL if mqtt else HTTP_URL),
         token,
         interval_s=interval if rate is None else sensors / rate,
         batch=batch,

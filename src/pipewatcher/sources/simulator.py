@@ -1,4 +1,4 @@
-"""A plant that sends: what its gateways do on good days and on bad ones, over HTTP."""
+"""A plant that sends: what its gateways do on good days and on bad ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import httpx
 import numpy as np
 
 from pipewatcher.model import SECOND, Micros
 from pipewatcher.sources.simulated_plant import Floats, Ints, Mask, SimulatedPlant
+from pipewatcher.sources.simulated_senders import Outcome, Sender, make_sender
 
-PATH = "/api/v1/readings"
 CONNECTIONS = 8
 TICK_S = (0.05, 0.5)
 READINGS_PER_TICK_MAX = 20_000
@@ -26,7 +25,6 @@ ATTEMPTS_MAX = 12
 RETRY_S = (0.1, 5.0)
 """Without a Retry-After, the wait doubles from the first to the second."""
 RETRY_AFTER_MAX_S = 30.0
-REQUEST_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +83,10 @@ class Simulator:
             raise ValueError("interval, batch and connections must be above 0")
         self.summary = Summary()
         self._plant = plant
-        self._url = url.rstrip("/") + PATH
-        self._headers = {
-            "authorization": f"Bearer {token}",
-            "content-type": "application/json",
-        }
+        self._senders = [make_sender(url, token) for _ in range(connections)]
         self._interval = interval_s * SECOND
         self._batch = batch
         self._faults = faults or Faults()
-        self._connections = connections
         self._rng = np.random.default_rng(seed)
         self._random = random.Random(seed)
         self._queue: asyncio.Queue[_Request] = asyncio.Queue(2 * connections)
@@ -112,20 +105,16 @@ class Simulator:
 
         Gateways that are away then come back and send what they kept.
         """
-        limits = httpx.Limits(max_connections=self._connections)
-        async with httpx.AsyncClient(
-            headers=self._headers, limits=limits, timeout=REQUEST_TIMEOUT_S, trust_env=False
-        ) as client:
-            senders = [
-                asyncio.create_task(self._send_all(client)) for _ in range(self._connections)
-            ]
-            try:
-                await self._make(duration_s)
-                await self._queue.join()
-            finally:
-                for sender in senders:
-                    sender.cancel()
-                await asyncio.gather(*senders, return_exceptions=True)
+        sending = [asyncio.create_task(self._send_all(sender)) for sender in self._senders]
+        try:
+            await self._make(duration_s)
+            await self._queue.join()
+        finally:
+            for task in sending:
+                task.cancel()
+            await asyncio.gather(*sending, return_exceptions=True)
+            for sender in self._senders:
+                await sender.close()
         return self.summary
 
     async def _make(self, duration_s: float | None) -> None:
@@ -210,55 +199,33 @@ class Simulator:
         await self._queue.put(_Request(body, len(items)))
         self.summary.sent += len(items)
 
-    async def _send_all(self, client: httpx.AsyncClient) -> None:
+    async def _send_all(self, sender: Sender) -> None:
         while True:
             request = await self._queue.get()
             try:
-                await self._send(client, request)
+                await self._send(sender, request)
             finally:
                 self._queue.task_done()
 
-    async def _send(self, client: httpx.AsyncClient, request: _Request) -> None:
+    async def _send(self, sender: Sender, request: _Request) -> None:
         """Sends it until it is answered: sending a reading twice stores it once."""
         for attempt in range(ATTEMPTS_MAX):
-            wait_s = min(RETRY_S[0] * 2**attempt, RETRY_S[1])
             self.summary.requests += 1
-            try:
-                answer = await client.post(self._url, content=request.body)
-            except httpx.TransportError as error:
-                self.summary.retried[type(error).__name__] += 1
-            else:
-                if answer.status_code not in {429, 503}:
-                    self._count(answer, request.readings)
-                    return
-                self.summary.retried[_code(answer)] += 1
-                after = answer.headers.get("retry-after", "")
-                wait_s = min(float(after), RETRY_AFTER_MAX_S) if after.isdigit() else wait_s
+            outcome = await sender.send(request.body, request.readings)
+            if outcome.again is None:
+                self._count(outcome)
+                return
+            self.summary.retried[outcome.again] += 1
+            wait_s = min(RETRY_S[0] * 2**attempt, RETRY_S[1])
+            if outcome.wait_s is not None:
+                wait_s = min(outcome.wait_s, RETRY_AFTER_MAX_S)
             # Not all at once: senders that were refused together would come back together.
             await asyncio.sleep(wait_s * self._random.uniform(1.0, 1.3))
         self.summary.lost += request.readings
 
-    def _count(self, answer: httpx.Response, readings: int) -> None:
-        if answer.status_code == 204:
-            self.summary.acknowledged += readings
-            return
-        if answer.status_code not in {200, 207, 422}:
-            self.summary.refused[_code(answer)] += readings
-            return
-        receipt = answer.json()
-        accepted = receipt.get("accepted", 0)
-        self.summary.acknowledged += accepted
-        listed = Counter(error.get("code", "invalid_reading") for error in receipt["errors"])
-        # A receipt lists its first 100 errors only.
-        listed["not listed"] = readings - accepted - listed.total()
-        self.summary.refused.update(+listed)
-
-
-def _code(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["code"])
-    except (ValueError, KeyError, TypeError):
-        return str(answer.status_code)
+    def _count(self, outcome: Outcome) -> None:
+        self.summary.acknowledged += outcome.acknowledged
+        self.summary.refused.update(outcome.refused)
 
 
 def _spoil(item: bytes, rng: random.Random) -> tuple[bytes, bool]:
