@@ -1,4 +1,13 @@
-import type { AveragesPage, ImportItem, Problem, SensorItem, SeriesPage } from "./types";
+import type {
+  AveragesPage,
+  DeadLetterItem,
+  DeadLettersPage,
+  Door,
+  ImportItem,
+  Problem,
+  SensorItem,
+  SeriesPage,
+} from "./types";
 
 export class ApiError extends Error {
   constructor(
@@ -40,6 +49,22 @@ export const api = {
   cancelImport: (id: number) => call<ImportItem>(`/imports/${String(id)}`, { method: "DELETE" }),
   resumeImport: (id: number) =>
     call<ImportItem>(`/imports/${String(id)}/resume`, { method: "POST" }),
+  deadLetters: (door: Door | "", text: string, cursor: string) =>
+    call<DeadLettersPage>(
+      `/dead-letters?${query({
+        ...(door ? { door } : {}),
+        ...(text ? { q: text } : {}),
+        ...(cursor ? { cursor } : {}),
+      })}`,
+    ),
+  editDeadLetter: (id: number, edit: { payload: string; topic?: string }) =>
+    call<DeadLetterItem>(`/dead-letters/${String(id)}`, json("PUT", edit)),
+  replayDeadLetter: (id: number) =>
+    call<{ accepted: number; rejected: number }>(`/dead-letters/${String(id)}/replay`, {
+      method: "POST",
+    }),
+  removeDeadLetter: (id: number) =>
+    call<undefined>(`/dead-letters/${String(id)}`, { method: "DELETE" }),
 };
 
 /** Sends a file; `onProgress` is told the share that is sent, 0 to 1. */

@@ -74,6 +74,29 @@ export interface ImportItem {
   };
 }
 
+export type Door = "mqtt" | "mqtt-broker" | "store";
+
+export interface DeadLetterItem {
+  id: number;
+  door: Door;
+  topic: string;
+  client: string;
+  received: string;
+  reason: string;
+  errors: { index?: number; line?: number; field: string; reason: string }[];
+  payload: string | null;
+  payloadBase64: string | null;
+  payloadBytes: number;
+  cut: boolean;
+  editedBy: string | null;
+}
+
+export interface DeadLettersPage {
+  items: DeadLetterItem[];
+  total: number;
+  nextCursor: string | null;
+}
+
 export interface Problem {
   detail: string;
 }

@@ -45,6 +45,12 @@ export function Shell({ children }: { children: ReactNode }) {
             <Link href="/imports" aria-current={path.startsWith("/imports") ? "page" : undefined}>
               {texts.imports}
             </Link>
+            <Link
+              href="/dead-letters"
+              aria-current={path.startsWith("/dead-letters") ? "page" : undefined}
+            >
+              {texts.deadLetters}
+            </Link>
           </nav>
         )}
         <div className="row push">

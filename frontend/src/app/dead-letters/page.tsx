@@ -1,0 +1,5 @@
+import { DeadLetters } from "@/features/dead-letters/dead-letters";
+
+export default function Page() {
+  return <DeadLetters />;
+}

@@ -1,0 +1,151 @@
+"use client";
+
+import { keepPreviousData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { api } from "@/api/client";
+import type { DeadLetterItem, Door } from "@/api/types";
+import { Letter } from "@/features/dead-letters/letter";
+import { useSpeech } from "@/i18n/language";
+import { count, moment } from "@/lib/format";
+
+const DOORS: Door[] = ["mqtt", "mqtt-broker", "store"];
+
+/** What could not be answered: find it, read it, mend it, send it again or throw it away. */
+export function DeadLetters() {
+  const { texts, language } = useSpeech();
+  const client = useQueryClient();
+  const [door, setDoor] = useState<Door | "">("");
+  const [text, setText] = useState("");
+  const [openId, setOpenId] = useState<number | null>(null);
+  const pages = useInfiniteQuery({
+    queryKey: ["dead-letters", door, text],
+    queryFn: ({ pageParam }) => api.deadLetters(door, text, pageParam),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.nextCursor ?? undefined,
+    placeholderData: keepPreviousData,
+    refetchInterval: 5_000,
+  });
+  const letters = pages.data?.pages.flatMap((page) => page.items) ?? [];
+  const total = pages.data?.pages[0]?.total ?? null;
+  const open = letters.find((letter) => letter.id === openId) ?? null;
+  const refresh = () => client.invalidateQueries({ queryKey: ["dead-letters"] });
+  const doors: Record<Door, string> = {
+    mqtt: texts.doorMqtt,
+    "mqtt-broker": texts.doorBroker,
+    store: texts.doorStore,
+  };
+  return (
+    <main>
+      <div className="row">
+        <h1>{texts.deadLetters}</h1>
+        <span className="quiet">{total !== null && count(total, language)}</span>
+        <input
+          className="push"
+          type="search"
+          aria-label={texts.findLetter}
+          placeholder={texts.findLetter}
+          value={text}
+          onChange={(event) => {
+            setText(event.target.value);
+          }}
+        />
+        <select
+          aria-label={texts.door}
+          value={door}
+          onChange={(event) => {
+            setDoor(event.target.value as Door | "");
+          }}
+        >
+          <option value="">{texts.everyDoor}</option>
+          {DOORS.map((one) => (
+            <option key={one} value={one}>
+              {doors[one]}
+            </option>
+          ))}
+        </select>
+      </div>
+      <p className="quiet">{texts.deadLettersHelp}</p>
+      {pages.isError && (
+        <section className="panel" role="alert">
+          <p className="error">{texts.failed}</p>
+          <button onClick={() => void pages.refetch()}>{texts.again}</button>
+        </section>
+      )}
+      {pages.isPending && <p role="status">{texts.loading}</p>}
+      {pages.data && letters.length === 0 && (
+        <p className="quiet">{door || text ? texts.noLetterMatches : texts.noLetters}</p>
+      )}
+      <div className={open ? "two open" : "two"}>
+        {letters.length > 0 && (
+          <section className="panel" aria-label={texts.deadLetters}>
+            <LetterTable letters={letters} doors={doors} openId={openId} onOpen={setOpenId} />
+            {pages.hasNextPage && (
+              <button
+                disabled={pages.isFetchingNextPage}
+                onClick={() => void pages.fetchNextPage()}
+              >
+                {texts.older}
+              </button>
+            )}
+          </section>
+        )}
+        {open && (
+          <Letter
+            key={open.id}
+            letter={open}
+            door={doors[open.door]}
+            onChange={refresh}
+            onClose={() => {
+              setOpenId(null);
+            }}
+          />
+        )}
+      </div>
+    </main>
+  );
+}
+
+interface TableProps {
+  letters: DeadLetterItem[];
+  doors: Record<Door, string>;
+  openId: number | null;
+  onOpen: (id: number) => void;
+}
+
+function LetterTable({ letters, doors, openId, onOpen }: TableProps) {
+  const { texts, language } = useSpeech();
+  return (
+    <div className="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th>{texts.receivedAt}</th>
+            <th>{texts.door}</th>
+            <th>{texts.topic}</th>
+            <th>{texts.reason}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {letters.map((letter) => (
+            <tr
+              key={letter.id}
+              className="letter"
+              aria-selected={letter.id === openId}
+              onClick={() => {
+                onOpen(letter.id);
+              }}
+            >
+              <td>
+                <button className="link">{moment(letter.received, language)}</button>
+              </td>
+              <td>{doors[letter.door]}</td>
+              <td>{letter.topic || letter.client || "–"}</td>
+              <td>{letter.reason}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
