@@ -69,15 +69,18 @@ def gateway(folder: Path) -> None:
     others = CORES[1:] or CORES
     os.sched_setaffinity(0, others)  # what is started from here inherits it
     with KafkaCluster(folder / "kafka") as kafka, MongoDB(folder / "mongodb") as mongodb:
-        # As three brokers have it: acknowledged from memory. One alone syncs each record first.
+        # Acknowledged from memory, as each of three brokers does it; one alone syncs first.
         admin = AdminClient({"bootstrap.servers": kafka.servers})
         admin.create_topics([NewTopic("in-memory", 12, 1)])["in-memory"].result(20)
         servers = {"embedded": Server(folder / "embedded")}
-        for name, topic in (("kafka, synced", "readings"), ("kafka, in memory", "in-memory")):
+        for name, topic, partitions in (
+            ("kafka, in memory", "in-memory", 12),
+            ("kafka, synced", "synced", 4),  # as compose.yaml has it
+        ):
             servers[name] = Server(
                 folder / topic,
                 roles="gateway",
-                commit_log=kafka.url(topic),
+                commit_log=kafka.url(topic, partitions=partitions),
                 readings="influxdb://localhost/plant",
                 registry=mongodb.url(),
             )

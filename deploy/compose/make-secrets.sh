@@ -32,7 +32,8 @@ influxdb=$(cat "$folder/influxdb-password")
 mongodb=$(cat "$folder/mongodb-password")
 
 # Each is the value of a setting of PipeWatcher, which holds a password.
-secret commit-log "kafka://pipewatcher:$kafka@kafka:9092/readings?security=sasl_plaintext"
+# Four partitions: as many writers can share the work, and one broker has to sync each of them.
+secret commit-log "kafka://pipewatcher:$kafka@kafka:9092/readings?security=sasl_plaintext&partitions=4"
 secret readings "influxdb://pipewatcher:$influxdb@influxdb:8086/pipewatcher"
 secret registry "mongodb://pipewatcher:$mongodb@mongodb:27017/pipewatcher?authSource=admin"
 

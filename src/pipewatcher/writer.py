@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 GROUP = "writer"
 DRAIN_INTERVAL_S = 0.05
-"""How long a drain waits for company while nobody asks for the newest readings."""
+"""From the begin of one drain to the next, while nobody asks for the newest readings."""
 HEARTBEAT_S = 2.0
 REOPEN_AFTER_S = 1.0
 
@@ -93,6 +94,7 @@ class Writer:
         delivering = self._commit_log.deliveries(GROUP, self._stored)
         async with contextlib.aclosing(delivering) as deliveries:
             async for delivery in deliveries:
+                began = time.monotonic()
                 refused = await self._store.append(delivery.batches, delivery.position)
                 if refused:
                     await self._refused(refused)
@@ -101,15 +103,15 @@ class Writer:
                 self.counts.drains += 1
                 await self._advance(delivery.position)
                 await delivery.ack()
-                await self._pause()
+                await self._pause(began + DRAIN_INTERVAL_S - time.monotonic())
 
-    async def _pause(self) -> None:
-        """Lets readings gather, unless somebody waits for them."""
-        if self._waiting:
+    async def _pause(self, seconds: float) -> None:
+        """Lets readings gather, unless somebody waits for them or it took long already."""
+        if self._waiting or seconds <= 0:
             return
         self._hurry.clear()
         try:
-            async with asyncio.timeout(DRAIN_INTERVAL_S):
+            async with asyncio.timeout(seconds):
                 await self._hurry.wait()
         except TimeoutError:
             pass

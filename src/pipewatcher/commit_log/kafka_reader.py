@@ -31,7 +31,7 @@ from pipewatcher.model import Batch, Position
 
 log = logging.getLogger(__name__)
 
-DELIVERY_READINGS_MAX = 10_000
+DELIVERY_READINGS_MAX = 20_000
 CONSUME_TIMEOUT_S = 0.02
 REVOKE_TIMEOUT_S = 30.0
 """Longer than a store may take to store a delivery or to say that it cannot."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -84,8 +85,13 @@ def decode(
 def origin_of(headers: Sequence[tuple[str, bytes | None]] | None) -> str:
     for name, value in headers or ():
         if name == ORIGIN_HEADER and value:
-            return value.decode("utf-8", "replace")[:_ORIGIN_CHARS_MAX]
+            return _text_of(value)
     return FOREIGN_ORIGIN
+
+
+@lru_cache(10_000)
+def _text_of(origin: bytes) -> str:
+    return origin.decode("utf-8", "replace")[:_ORIGIN_CHARS_MAX]
 
 
 def _parse_all(values: Sequence[bytes | None]) -> Parsed | None:

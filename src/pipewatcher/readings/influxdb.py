@@ -34,7 +34,7 @@ from pipewatcher.model import (
 from pipewatcher.ports import Rehearsal
 from pipewatcher.readings import influxdb_reads as reads
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
-from pipewatcher.readings.influxdb_lines import TIME_MAX, TIME_MIN, id_of, lines_of
+from pipewatcher.readings.influxdb_lines import TIME_MAX, TIME_MIN, id_of, points_of
 from pipewatcher.readings.influxdb_rollups import (
     Span,
     Unit,
@@ -103,14 +103,12 @@ class InfluxDBStore:
         if self._roller is None:
             self._roller = asyncio.create_task(self._roll_often(), name="influxdb rollups")
         http = self._client()
-        lines = await asyncio.to_thread(lines_of, batches)
-        refused = await http.write_readings(lines)
+        points = await asyncio.to_thread(points_of, batches)
+        refused = await http.write_points(points)
         # After the readings: whoever sees the new token sees the readings too.
-        if refused:
-            never = {id(line) for line, _ in refused}
-            lines = [line for line in lines if id(line) not in never]
-        await self._void(await asyncio.to_thread(units_of, lines))
-        return [line.refused(reason) for line, reason in refused]
+        stored = points.without(refused) if refused else points
+        await self._void(await asyncio.to_thread(units_of, stored))
+        return [points.refused(place, reason) for place, reason in sorted(refused.items())]
 
     async def settle(self) -> None:
         """Rolls up everything that this process has written."""

@@ -22,7 +22,7 @@ import httpx
 import msgspec
 
 from pipewatcher.errors import SettingsError, StoreUnavailable
-from pipewatcher.readings.influxdb_lines import Line
+from pipewatcher.readings.influxdb_lines import Points
 
 log = logging.getLogger(__name__)
 
@@ -153,16 +153,18 @@ class InfluxHttp:
 
     async def write(self, lines: Sequence[str]) -> str | None:
         """Why some of the lines were not taken; None when all were."""
-        body = await asyncio.to_thread(_packed, lines)
         async with self._writing:
-            answer = await self.request(
-                "POST",
-                "/write",
-                params={"db": self.target.database, "precision": "u"},
-                content=body,
-                headers={"content-encoding": "gzip"},
-                timeout=httpx.Timeout(WRITE_TIMEOUT_S, connect=3.0),
-            )
+            return await self._write(lines)
+
+    async def _write(self, lines: Sequence[str]) -> str | None:
+        answer = await self.request(
+            "POST",
+            "/write",
+            params={"db": self.target.database, "precision": "u"},
+            content=await asyncio.to_thread(_packed, lines),
+            headers={"content-encoding": "gzip"},
+            timeout=httpx.Timeout(WRITE_TIMEOUT_S, connect=3.0),
+        )
         if answer.status_code == 204:
             return None
         reason = _reason(answer)
@@ -170,24 +172,30 @@ class InfluxHttp:
             return reason
         raise StoreUnavailable(f"InfluxDB answered {answer.status_code} to a write: {reason}")
 
-    async def write_readings(self, lines: Sequence[Line]) -> list[tuple[Line, str]]:
-        """Those that InfluxDB will never take, with its reason; all others are stored."""
-        chunks = [lines[at : at + CHUNK_LINES] for at in range(0, len(lines), CHUNK_LINES)]
-        refused = await asyncio.gather(*(self._write_chunk(chunk) for chunk in chunks))
-        return [one for some in refused for one in some]
+    async def write_points(self, points: Points) -> dict[int, str]:
+        """The places of those that InfluxDB will never take, with its reason; all others are
+        stored."""
+        refused = await asyncio.gather(
+            *(
+                self._write_chunk(points, at, min(at + CHUNK_LINES, len(points)))
+                for at in range(0, len(points), CHUNK_LINES)
+            )
+        )
+        return {place: reason for some in refused for place, reason in some.items()}
 
-    async def _write_chunk(self, lines: Sequence[Line]) -> list[tuple[Line, str]]:
+    async def _write_chunk(self, points: Points, start: int, stop: int) -> dict[int, str]:
         """Halves what is refused until it is one line: its message does not name it surely."""
-        reason = await self.write([line.text for line in lines])
+        async with self._writing:  # the next chunk's lines are made while InfluxDB takes this one's
+            reason = await self._write(await asyncio.to_thread(points.lines, start, stop))
         if reason is None:
-            return []
-        if len(lines) == 1:
-            return [(lines[0], reason)]
-        middle = len(lines) // 2
-        return [
-            *await self._write_chunk(lines[:middle]),
-            *await self._write_chunk(lines[middle:]),
-        ]
+            return {}
+        if stop - start == 1:
+            return {start: reason}
+        middle = (start + stop) // 2
+        return {
+            **await self._write_chunk(points, start, middle),
+            **await self._write_chunk(points, middle, stop),
+        }
 
 
 def _packed(lines: Sequence[str]) -> bytes:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
 
 from pipewatcher.model import Batch, Micros, RefusedReading
 
@@ -22,21 +25,64 @@ TIME_MAX: Micros = 2**63 // 1_000 - 1_000
 _SPECIAL = re.compile(r"""[%\\,=\s'"/|(){}\[\].*+?^$]""")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    text: str
-    tag: str
-    event_time: Micros
-    value: float
-    origin: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """Readings in columns, each (sensor, event_time) once. Their lines are made when they are sent:
+    a text for each at once would take several times as long to make."""
 
-    def refused(self, reason: str) -> RefusedReading:
+    tags: Sequence[str]
+    heads: Sequence[str]
+    """Of each tag, what its lines begin with."""
+    parts: npt.NDArray[np.int64]
+    """Of each tag, its part of the plant."""
+    codes: npt.NDArray[np.int64]
+    event_times: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    origins: Sequence[str]
+    origin_codes: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def lines(self, start: int, stop: int) -> list[str]:
+        heads = self.heads
+        tails = [f',origin="{_quoted(origin)}" ' for origin in self.origins]
+        some = slice(start, stop)
+        columns = (self.codes, self.values, self.origin_codes, self.event_times)
+        return [
+            f"{heads[code]}{value!r}{tails[origin]}{event_time}"
+            for code, value, origin, event_time in zip(
+                *(column[some].tolist() for column in columns), strict=True
+            )
+        ]
+
+    def without(self, places: Collection[int]) -> Points:
+        kept = np.delete(np.arange(len(self)), list(places))
+        return self._at(kept)
+
+    def refused(self, place: int, reason: str) -> RefusedReading:
         return RefusedReading(
-            equipment_id=id_of(self.tag),
-            event_time=self.event_time,
-            value=self.value,
-            origin=self.origin,
+            equipment_id=id_of(self.tags[self.codes[place]]),
+            event_time=int(self.event_times[place]),
+            value=float(self.values[place]),
+            origin=self.origins[self.origin_codes[place]],
             reason=reason,
+        )
+
+    def last_writes(self) -> Points:
+        """Of several writes of one (sensor, event_time) the one that stands last."""
+        order = np.lexsort((self.event_times, self.codes))  # stable: equals stay in their order
+        codes, times = self.codes[order], self.event_times[order]
+        last = np.append((codes[1:] != codes[:-1]) | (times[1:] != times[:-1]), True)
+        return self if last.all() else self._at(np.sort(order[last]))
+
+    def _at(self, places: npt.NDArray[np.intp]) -> Points:
+        return replace(
+            self,
+            codes=self.codes[places],
+            event_times=self.event_times[places],
+            values=self.values[places],
+            origin_codes=self.origin_codes[places],
         )
 
 
@@ -54,24 +100,34 @@ def part_of(tag: str) -> int:
     return zlib.crc32(tag.encode()) % PARTS
 
 
-def lines_of(batches: Sequence[Batch]) -> list[Line]:
-    """One line per (sensor, event_time): the write that was accepted last."""
-    found: dict[tuple[str, Micros], Line] = {}
+def points_of(batches: Sequence[Batch]) -> Points:
+    """One point per (sensor, event_time): the write that was accepted last."""
+    tags: dict[str, int] = {}
+    origins: dict[str, int] = {}
+    # One without readings in front, for when there are no batches.
+    codes, origin_codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for batch in batches:
-        for tag, head, event_time, value, origin in _readings(batch):
-            text = f'{head} value={value!r},origin="{_quoted(origin)}" {event_time}'
-            found[tag, event_time] = Line(text, tag, event_time, value, origin)
-    return list(found.values())
-
-
-def _readings(batch: Batch) -> Iterator[tuple[str, str, Micros, float, str]]:
-    tags = [tag_of(text) for text in batch.equipment_ids]
-    heads = [f"reading,equipmentId={tag},part={part_of(tag)}" for tag in tags]
-    codes = batch.codes.tolist()
-    origins = [0] * len(batch) if batch.origin_codes is None else batch.origin_codes.tolist()
-    rows = zip(codes, batch.event_times.tolist(), batch.values.tolist(), origins, strict=True)
-    for code, event_time, value, origin in rows:
-        yield tags[code], heads[code], event_time, value, batch.origins[origin]
+        of_ids = [tags.setdefault(tag_of(text), len(tags)) for text in batch.equipment_ids]
+        codes.append(np.array(of_ids, np.int64)[batch.codes])
+        of_origins = [origins.setdefault(text, len(origins)) for text in batch.origins]
+        came_by = batch.origin_codes
+        if came_by is None:
+            came_by = np.zeros(len(batch), np.uint32)
+        origin_codes.append(np.array(of_origins, np.int64)[came_by])
+    parts = [part_of(tag) for tag in tags]
+    return Points(
+        tags=list(tags),
+        heads=[
+            f"reading,equipmentId={tag},part={part} value="
+            for tag, part in zip(tags, parts, strict=True)
+        ],
+        parts=np.array(parts, np.int64),
+        codes=np.concatenate(codes),
+        event_times=np.concatenate([codes[0], *(batch.event_times for batch in batches)]),
+        values=np.concatenate([np.zeros(0), *(batch.values for batch in batches)]),
+        origins=list(origins),
+        origin_codes=np.concatenate(origin_codes),
+    ).last_writes()
 
 
 def _quoted(text: str) -> str:

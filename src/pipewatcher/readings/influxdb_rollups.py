@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipewatcher.model import DAY, HOUR, Micros
-from pipewatcher.readings.influxdb_lines import Line, part_of
+from pipewatcher.readings.influxdb_lines import PARTS, Points, part_of
 
 WIDTHS: dict[str, Micros] = {"1d": DAY, "1h": HOUR}
 
@@ -69,18 +69,12 @@ class Figures:
         return found
 
 
-def units_of(lines: Iterable[Line]) -> set[Unit]:
+def units_of(points: Points) -> set[Unit]:
     """What a write of these readings touches."""
-    parts: dict[str, int] = {}
-    touched: set[tuple[Micros, int]] = set()
-    for line in lines:
-        part = parts.get(line.tag)
-        if part is None:
-            part = parts[line.tag] = part_of(line.tag)
-        touched.add((line.event_time // HOUR * HOUR, part))
+    touched = np.unique(points.event_times // HOUR * PARTS + points.parts[points.codes])
     return {
-        Unit(width, start // length * length, part)
-        for start, part in touched
+        Unit(width, hour * HOUR // length * length, part)
+        for hour, part in ((both // PARTS, both % PARTS) for both in touched.tolist())
         for width, length in WIDTHS.items()
     }
 
