@@ -7,7 +7,9 @@ What a container engine would give is put in its place: names of hosts become lo
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Self
@@ -25,12 +27,22 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECRETS = "/run/secrets"
+DEVICE = "gw-1"
 
 
 def make_secrets(folder: Path) -> Path:
     script = ROOT / "deploy/compose/make-secrets.sh"
     subprocess.run([script, folder], check=True, capture_output=True, timeout=30)
     return folder
+
+
+def let_in(device: str, secrets: Path) -> str:
+    """At Mosquitto; its password."""
+    script = ROOT / "deploy/compose/make-secrets.sh"
+    made = subprocess.run(
+        [script, "--device", device, secrets], check=True, capture_output=True, text=True
+    )
+    return made.stdout.split()[-1]
 
 
 def image_environment() -> dict[str, str]:
@@ -45,9 +57,11 @@ class ComposeStack:
     def __init__(self, folder: Path, **scale: int) -> None:
         self._folder = folder
         self.secrets = make_secrets(folder / "secrets")
+        self.device_password = let_in(DEVICE, self.secrets)
         self._stack = contextlib.ExitStack()
         self._scale = scale
         self._kafka_port = free_port()
+        self.mqtt_port = free_port()
         self.roles: dict[str, Server] = {}
         self._door_port = free_port()
         self.door = f"http://127.0.0.1:{self._door_port}"
@@ -67,11 +81,12 @@ class ComposeStack:
                 user=SERVICES["mongodb"]["environment"]["MONGO_INITDB_ROOT_USERNAME"],
                 password=self.secret("mongodb-password"),
             )
-            for server in (self._kafka(), influxdb, mongodb):
+            for server in (self._kafka(), self._mosquitto(), influxdb, mongodb):
                 stack.enter_context(server)
             self._point("commit-log", "kafka:9092", self._kafka_port)
             self._point("readings", "influxdb:8086", influxdb.port)
             self._point("registry", "mongodb:27017", mongodb.port)
+            self._point("mqtt-broker", "mosquitto:1883", self.mqtt_port)
             for name in ("gateway", "writer", "discovery", "api"):
                 for n in range(self._scale.get(name, 1)):
                     role = self.roles[f"{name}-{n + 1}"] = self._role(name, n + 1)
@@ -118,6 +133,25 @@ class ComposeStack:
         folder.mkdir(parents=True)
         (folder / "server.properties").write_text(text, "utf-8")
         return kafka.broker(folder / "server.properties", lambda: accepts(self._kafka_port))
+
+    def _mosquitto(self) -> ServerProcess:
+        """By the service's own shell script; its user may not read a test's folder."""
+        folder = self._folder / "mosquitto"
+        for name in ("config", "data"):
+            (folder / name).mkdir(parents=True)
+        shipped = ROOT / "deploy/mosquitto"
+        shutil.copy(shipped / "acl", folder / "config")
+        text = (shipped / "mosquitto.conf").read_text("utf-8").replace("/mosquitto/", f"{folder}/")
+        text = text.replace("\nlistener 1883\n", f"\nlistener {self.mqtt_port} 127.0.0.1\n")
+        (folder / "config/mosquitto.conf").write_text(f"user root\n{text}", "utf-8")
+        shell, options, script = SERVICES["mosquitto"]["entrypoint"]
+        script = script.replace("/mosquitto/", f"{folder}/").replace(SECRETS, str(self.secrets))
+        return ServerProcess(
+            [shell, options, script],
+            folder,
+            lambda: accepts(self.mqtt_port),
+            {"PATH": f"{os.environ['PATH']}:/usr/sbin"},
+        )
 
     def _front_door(self) -> ServerProcess:
         text = (ROOT / "deploy/compose/haproxy.cfg").read_text("utf-8")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import Iterator
 
 import httpx
+import paho.mqtt.client as paho
 import pytest
 
-from compose_stack import ComposeStack
+from compose_stack import DEVICE, ComposeStack
 from workload import ask, instant, reading
 
 pytestmark = [
@@ -18,6 +21,7 @@ pytestmark = [
     pytest.mark.influxdb,
     pytest.mark.mongodb,
     pytest.mark.haproxy,
+    pytest.mark.mosquitto,
 ]
 
 
@@ -48,6 +52,40 @@ async def test_a_reading_sent_to_the_door_is_stored_and_its_sensor_found(
             while not (await ask(door, "/api/v1/sensors", {}))["items"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
         assert (await door.get("/openapi.json")).status_code == 200
+
+
+async def test_a_reading_sent_to_mosquitto_is_stored_once(stack: ComposeStack) -> None:
+    """Two gateways share what comes."""
+    device = paho.Client(paho.CallbackAPIVersion.VERSION2, "device", protocol=paho.MQTTv5)
+    device.username_pw_set(DEVICE, stack.device_password)
+    device.connect("127.0.0.1", stack.mqtt_port)
+    device.loop_start()
+    for n in range(20):
+        body = json.dumps(reading(("MQTT-1", instant(n)), n))
+        device.publish(f"plant/{DEVICE}/readings", body, qos=1).wait_for_publish(20)
+    device.disconnect()
+    device.loop_stop()
+    query = {"equipmentId": "MQTT-1", "start": instant(0), "end": instant(20)}
+    async with at_the_door(stack) as door, asyncio.timeout(60):
+        while True:
+            items = (await ask(door, "/api/v1/readings", query))["items"]
+            if len(items) == 20:
+                break
+            await asyncio.sleep(0.2)
+    assert [item["value"] for item in items] == list(range(20))
+    assert {item["origin"] for item in items} == {"mqtt-broker:127.0.0.1"}
+
+
+def test_mosquitto_lets_nobody_in_without_the_password(stack: ComposeStack) -> None:
+    refused: list[str] = []
+    stranger = paho.Client(paho.CallbackAPIVersion.VERSION2, "stranger", protocol=paho.MQTTv5)
+    stranger.on_connect = lambda _c, _u, _f, reason, _p: refused.append(str(reason))
+    stranger.username_pw_set(DEVICE, "guessed")
+    stranger.connect("127.0.0.1", stack.mqtt_port)
+    until = time.monotonic() + 20
+    while not refused and time.monotonic() < until:
+        stranger.loop(0.1)
+    assert refused == ["Not authorized"]
 
 
 async def test_a_csv_goes_through_the_door(stack: ComposeStack) -> None:
@@ -94,5 +132,7 @@ async def test_a_gateway_that_dies_is_not_missed_and_without_any_the_door_says_w
 def test_one_copy_on_one_host_is_said_loudly_and_no_secret_is(stack: ComposeStack) -> None:
     said = "".join(role.output() for role in stack.roles.values())
     assert "NOT SAFE FOR PRODUCTION" in said
-    for name in ("kafka-password", "influxdb-password", "mongodb-password", "admin-token"):
-        assert stack.secret(name) not in said
+    passwords = ("kafka-password", "influxdb-password", "mongodb-password", "admin-token")
+    broker = stack.secret("mosquitto-users").splitlines()[0].partition(":")[2]
+    for secret in (broker, *map(stack.secret, passwords)):
+        assert secret not in said

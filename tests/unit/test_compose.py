@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from compose_stack import COMPOSE, ROOT, SERVICES, make_secrets
+from compose_stack import COMPOSE, ROOT, SERVICES, let_in, make_secrets
 from pipewatcher import __version__
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.readings.influxdb_http import parse_influxdb_url
+from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 
 ROLES = ("gateway", "writer", "discovery", "api")
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -38,7 +40,7 @@ def test_services_can_be_scaled_and_are_opened_to_this_machine_only(name: str) -
     service = SERVICES[name]
     assert "container_name" not in service
     for port in service.get("ports", []):
-        assert name in {"door", "kafka-ui"}
+        assert name in {"door", "kafka-ui", "mosquitto"}
         assert port.startswith(("127.0.0.1:", "${PIPEWATCHER_ADDRESS:-127.0.0.1}:"))
 
 
@@ -67,6 +69,18 @@ def test_the_script_makes_every_secret_once_for_its_owner_alone(tmp_path: Path) 
     assert len(before["admin-token"]) >= 20
 
 
+def test_a_device_is_let_in_at_mosquitto_once_with_a_password_of_its_own(tmp_path: Path) -> None:
+    made = make_secrets(tmp_path / "secrets")
+    passwords = [let_in(name, made) for name in ("gw-1", "gw-2")]
+    users = (made / "mosquitto-users").read_text().splitlines()
+    assert users[1:] == [f"gw-1:{passwords[0]}", f"gw-2:{passwords[1]}"]
+    assert users[0].startswith("pipewatcher:")
+    for name in ("gw-1", "pipewatcher", "../gw", "a:b"):
+        with pytest.raises(subprocess.CalledProcessError):
+            let_in(name, made)
+    assert (made / "mosquitto-users").read_text().splitlines() == users
+
+
 def test_each_secret_is_given_to_a_service_and_none_stands_in_a_file_of_the_project(
     tmp_path: Path,
 ) -> None:
@@ -87,6 +101,8 @@ def test_the_urls_that_the_script_writes_are_understood(tmp_path: Path) -> None:
     influxdb = parse_influxdb_url((made / "readings").read_text())
     assert influxdb.secret == (made / "influxdb-password").read_text()
     assert (made / "mongodb-password").read_text() in (made / "registry").read_text()
+    [broker] = parse_broker_urls((made / "mqtt-broker").read_text())
+    assert (made / "mosquitto-users").read_text() == f"{broker.user}:{broker.password}\n"
 
 
 def test_the_image_is_made_in_stages_and_runs_as_nobody_special() -> None:
