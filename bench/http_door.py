@@ -105,12 +105,13 @@ def main() -> None:
         print(f"one reading a request, {connections:,} connections")
         runs: dict[str, list[Run]] = {}
         for _ in range(given.rounds):
-            for kind in ("null", "null-asgi", "door", "asgi", "fastapi"):
+            for kind in ("null", "null-asgi", "door", "door-tokens", "asgi", "fastapi"):
                 one = run(kind, connections, given.seconds, "single_readings.lua")
                 runs.setdefault(kind, []).append(one)
         medians = {kind: report(f"  {kind}", found) for kind, found in runs.items()}
         for kind in ("fastapi", "null-asgi", "null"):
             print(f"    door / {kind}: {medians['door'] / medians[kind]:.2f}")
+        print(f"    door-tokens / door: {medians['door-tokens'] / medians['door']:.2f}")
     print("batches of 1,000, 16 connections")
     for form in ("json", "ndjson"):
         found = [

@@ -126,6 +126,17 @@ class TooManyRequests(PipeWatcherError):
     retry_after_s = 60
 
 
+class RateExceeded(TooManyRequests):
+    """This token sends more often than it may."""
+
+    code = "rate_exceeded"
+    hint = "Wait as long as Retry-After says, send larger batches, or have its limit raised."
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__()
+        self.retry_after_s = retry_after_s
+
+
 class Busy(PipeWatcherError):
     """PipeWatcher is at one of its own limits; nothing of this request was stored."""
 

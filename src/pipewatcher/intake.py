@@ -19,7 +19,7 @@ from pipewatcher.errors import (
     PipeWatcherError,
     Stopping,
 )
-from pipewatcher.model import SECOND, Batch, Micros, Position
+from pipewatcher.model import SECOND, Batch, Micros, Position, WriteScope
 from pipewatcher.observability import Latencies
 from pipewatcher.ports import CommitLog
 from pipewatcher.validate import EventTimeBounds
@@ -123,9 +123,10 @@ class Intake:
     def release(self, body_bytes: int) -> None:
         self.inflight_bytes -= body_bytes
 
-    def bounds(self) -> EventTimeBounds:
-        """Which event times are taken now."""
-        return EventTimeBounds(latest=int(self._clock() * SECOND) + self._future_max)
+    def bounds(self, writes: WriteScope | None = None) -> EventTimeBounds:
+        """Which readings are taken now, from somebody who may write these sensors."""
+        latest = int(self._clock() * SECOND) + self._future_max
+        return EventTimeBounds(latest=latest, writes=writes)
 
     def take_reading(
         self, equipment_id: str, event_time: Micros, value: float, origin: str, done: Done

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from pipewatcher.rate import RateLimit
+
 Micros: TypeAlias = int
 Position: TypeAlias = Mapping[int, int]
 """Where a reader of the commit log stands: partition -> offset of the next entry."""
@@ -362,14 +364,43 @@ class ImportJob(msgspec.Struct, kw_only=True):
     """The installation whose disk holds the uploaded file."""
 
 
+class WriteScope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The sensors whose readings somebody may write: those listed and those with the prefix."""
+
+    prefix: str | None = None
+    equipment_ids: frozenset[str] = frozenset()
+
+    def allows(self, equipment_id: str) -> bool:
+        return equipment_id in self.equipment_ids or (
+            self.prefix is not None and equipment_id.startswith(self.prefix)
+        )
+
+
+class TokenLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a token is good for beside its role; None is no limit."""
+
+    expires_at: Micros | None = None
+    writes: WriteScope | None = None
+    requests_per_s_max: int | None = None
+
+
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as it is kept: only the SHA-256 of its 32 random bytes, never the secret."""
+    """A credential as it is kept: only the SHA-256 of its 32 random bytes, never the secret.
+
+    After a rotation the secret before it goes on until `previous_until`.
+    """
 
     id: int
     name: str
     role: str
     secret_sha256: bytes
     created_at: Micros
+    created_by: str = ""
+    limits: TokenLimits = TokenLimits()
+    previous_sha256: bytes | None = None
+    previous_until: Micros | None = None
+    last_used_at: Micros | None = None
+    """To within a minute."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -380,6 +411,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     created_at: Micros
     expires_at: Micros
+    token_sha256: bytes | None = None
+    """Signed in with this token: the session ends with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -389,6 +422,11 @@ class Principal:
     name: str
     role: str
     by: Literal["token", "session", "local"] = "token"
+    token_id: int | None = None
+    writes: WriteScope | None = None
+    """The sensors whose readings may be written; None is all."""
+    rate: RateLimit | None = None
+    """Every door takes one from it for each request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

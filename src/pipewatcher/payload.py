@@ -33,6 +33,7 @@ from pipewatcher.validate import (
     ReadingFault,
     check_equipment_id,
     check_event_time,
+    check_scope,
     check_value,
     is_equipment_id,
     parse_timestamp,
@@ -113,6 +114,7 @@ def parse_plain_object(body: bytes, bounds: EventTimeBounds) -> Taken | None:
         reading = _one.decode(body)
         if body.count(b'"') == _QUOTES and is_equipment_id(reading.equipmentId):
             event_time = check_event_time(parse_timestamp(reading.timestamp), bounds)
+            check_scope(reading.equipmentId, bounds)
             return reading.equipmentId, event_time, reading.value
     except (msgspec.DecodeError, UnicodeDecodeError, ReadingFault, RecursionError):
         pass
@@ -210,9 +212,7 @@ def _parse_fast(body: bytes, bounds: EventTimeBounds) -> Parsed | None:
         if not (encoded.text_ok.all() and times_ok.all()):
             return None
         texts, codes = encoded.texts, encoded.codes
-    if event_times.max() > bounds.latest:
-        return None
-    if bounds.oldest is not None and event_times.min() < bounds.oldest:
+    if not _in_bounds(texts, event_times, bounds):
         return None
     values = np.fromiter((reading.value for reading in readings), np.float64, len(readings))
     return Parsed(
@@ -222,6 +222,16 @@ def _parse_fast(body: bytes, bounds: EventTimeBounds) -> Parsed | None:
         values=values,
         unknown_fields=unknown,
     )
+
+
+def _in_bounds(
+    equipment_ids: list[str], event_times: npt.NDArray[np.int64], bounds: EventTimeBounds
+) -> bool:
+    if bounds.writes is not None and not all(map(bounds.writes.allows, equipment_ids)):
+        return False
+    if event_times.max() > bounds.latest:
+        return False
+    return bounds.oldest is None or bool(event_times.min() >= bounds.oldest)
 
 
 def _unknown_members(body: bytes, readings: int) -> int | None:
@@ -315,6 +325,7 @@ def _check_item(item: object, bounds: EventTimeBounds) -> tuple[Taken, int]:
     equipment_id = check_equipment_id(item["equipmentId"])
     value = check_value(item["value"])
     event_time = check_event_time(parse_timestamp(item["timestamp"]), bounds)
+    check_scope(equipment_id, bounds)
     return (equipment_id, event_time, value), len(item) - len(_FIELDS)
 
 

@@ -22,13 +22,12 @@ from pipewatcher.model import (
     Sensor,
     SensorAverage,
     Series,
-    Session,
     StoredReading,
     StoreStats,
-    Token,
     UndoCounts,
     UndoPreview,
 )
+from pipewatcher.registry_ports import SessionRegistry, TokenRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +272,7 @@ class DeadLetterRegistry(Protocol):
         ...
 
 
-class Registry(DeadLetterRegistry, Protocol):
+class Registry(TokenRegistry, SessionRegistry, DeadLetterRegistry, Protocol):
     """Sensors, tokens, sessions and imports: small, slow-changing, transactional."""
 
     async def open(self) -> None: ...
@@ -305,26 +304,6 @@ class Registry(DeadLetterRegistry, Protocol):
     async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
         """Newest first."""
         ...
-
-    async def add_token(
-        self, name: str, role: str, secret_sha256: bytes, created_at: Micros
-    ) -> Token:
-        """Raises `Conflict` when the name is taken."""
-        ...
-
-    async def tokens(self) -> list[Token]: ...
-
-    async def remove_token(self, token_id: int) -> None:
-        """Raises `NotFound`."""
-        ...
-
-    async def add_session(self, session: Session) -> None: ...
-
-    async def session(self, secret_sha256: bytes) -> Session | None: ...
-
-    async def remove_session(self, secret_sha256: bytes) -> None: ...
-
-    async def remove_expired_sessions(self, now: Micros) -> int: ...
 
     async def add_import(self, job: ImportJob) -> ImportJob:
         """Stores the job under the next free id (`job.id` is not looked at); durable."""

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipewatcher.model import SECOND, Micros, Rejection
+from pipewatcher.model import SECOND, Micros, Rejection, WriteScope
 
 EQUIPMENT_ID_CHARS_MAX = 64
 
@@ -25,6 +25,7 @@ CODE_IN_FUTURE = "reading_in_future"
 CODE_TOO_OLD = "reading_too_old"
 CODE_MALFORMED = "malformed"
 CODE_DUPLICATE = "duplicate_member"
+CODE_NOT_ALLOWED = "not_allowed"
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive on both sides of a difference is exact UTC
 
@@ -64,6 +65,14 @@ class EventTimeBounds:
 
     latest: Micros
     oldest: Micros | None = None
+    writes: WriteScope | None = None
+    """And only those of these sensors; None is of all."""
+
+
+def check_scope(equipment_id: str, bounds: EventTimeBounds) -> None:
+    """Raises `ReadingFault`."""
+    if bounds.writes is not None and not bounds.writes.allows(equipment_id):
+        raise ReadingFault("equipmentId", "is not one that this token may write", CODE_NOT_ALLOWED)
 
 
 def is_equipment_id(text: str) -> bool:

@@ -35,7 +35,9 @@ from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX, DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.freshness import SharedFreshness
+from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.sessions import Sessions
+from pipewatcher.identity.token_service import TokenService
 from pipewatcher.identity.tokens import Authenticator
 from pipewatcher.intake import Intake
 from pipewatcher.memory import give_back_freed_memory
@@ -70,7 +72,6 @@ PAGE = Path(__file__).parent / "page"
 MIB = 2**20
 DRAIN_TIMEOUT_S = 60.0
 FILES_WANTED = 65_536
-WRITER_ROLES = frozenset({"admin", "device"})
 
 COMMIT_LOGS: dict[str, Callable[[Settings], CommitLog]] = {
     "embedded": lambda s: SQLiteCommitLog(s.data_dir / "commit-log.sqlite"),
@@ -204,8 +205,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         fixed = settings.admin_token
         authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
         first_token = await authenticator.start()
-        if _scheme(settings.registry) not in EMBEDDED:
-            await _run(stack, authenticator.follow(), stop)
+        await _run(stack, authenticator.follow(), stop)
         yield Historian(
             settings=settings,
             registry=registry,
@@ -363,7 +363,7 @@ async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
         running.authenticator,
         running.dead_letters,
         rules=running.topic_rules,
-        writer_roles=WRITER_ROLES,
+        writer_roles=WRITE_READINGS,
     )
     limits = MqttLimits(connections_max=settings.mqtt_connections_max)
     async with contextlib.AsyncExitStack() as stack:
@@ -395,7 +395,7 @@ def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.S
     ingest = Ingest(
         running.intake,
         running.authenticator,
-        writer_roles=WRITER_ROLES,
+        writer_roles=WRITE_READINGS,
         here="gateway" in running.settings.roles.split(","),
     )
     limits = Limits(connections_max=running.settings.connections_max)
@@ -485,6 +485,7 @@ def _services(
         metrics=reporting.metrics,
         refusal=reporting.refusal,
         page=PAGE,
+        tokens=TokenService(running.registry, running.authenticator),
     )
 
 

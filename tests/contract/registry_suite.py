@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
-from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import ImportCounts, ImportJob, Rejection, Session
+from contract.registry_identity_suite import RegistryIdentitySuite
+from pipewatcher.errors import NotFound
+from pipewatcher.model import ImportCounts, ImportJob, Rejection
 from pipewatcher.ports import Registry
 
 
@@ -27,7 +28,7 @@ def a_job(name: str = "x.csv") -> ImportJob:
     )
 
 
-class RegistrySuite(RegistryDeadLettersSuite):
+class RegistrySuite(RegistryDeadLettersSuite, RegistryIdentitySuite):
     async def open_registry(self, folder: Path) -> Registry:
         raise NotImplementedError
 
@@ -127,42 +128,6 @@ class RegistrySuite(RegistryDeadLettersSuite):
         jobs = await asyncio.gather(*(registry.add_import(a_job(f"{n}.csv")) for n in range(10)))
         kept = [await registry.import_job(job.id) for job in jobs]
         assert {job.file_name for job in kept} == {f"{n}.csv" for n in range(10)}
-
-    async def test_of_two_tokens_of_one_name_at_once_one_is_made(self, registry: Registry) -> None:
-        made = await asyncio.gather(
-            *(registry.add_token("gw", "device", bytes([n]) * 32, 7) for n in range(4)),
-            return_exceptions=True,
-        )
-        assert [m for m in made if not isinstance(m, Conflict)] == await registry.tokens()
-
-    async def test_a_removed_token_s_id_is_never_given_again(self, registry: Registry) -> None:
-        first = await registry.add_token("a", "device", b"1" * 32, 7)
-        await registry.remove_token(first.id)
-        assert (await registry.add_token("a", "device", b"1" * 32, 7)).id > first.id
-
-    async def test_tokens_have_one_name_each_and_can_be_removed(self, registry: Registry) -> None:
-        token = await registry.add_token("gw-1", "device", b"1" * 32, 7)
-        with pytest.raises(Conflict):
-            await registry.add_token("gw-1", "device", b"2" * 32, 8)
-        assert await registry.tokens() == [token]
-        await registry.remove_token(token.id)
-        assert await registry.tokens() == []
-        with pytest.raises(NotFound):
-            await registry.remove_token(token.id)
-
-    async def test_sessions_end_by_themselves_or_by_hand(self, registry: Registry) -> None:
-        sessions = [
-            Session(
-                secret_sha256=bytes([n]) * 32, name="a", role="admin", created_at=0, expires_at=n
-            )
-            for n in (1, 2, 3)
-        ]
-        for session in sessions:
-            await registry.add_session(session)
-        assert await registry.remove_expired_sessions(1) == 1
-        await registry.remove_session(sessions[1].secret_sha256)
-        found = [await registry.session(session.secret_sha256) for session in sessions]
-        assert found == [None, None, sessions[2]]
 
     async def test_imports_are_numbered_listed_newest_first_and_saved_whole(
         self, registry: Registry

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 
 from contract.registry_suite import RegistrySuite
 from pipewatcher.errors import DataFolderTooNew, PipeWatcherError, SettingsError, StoreUnavailable
+from pipewatcher.identity.tokens import FOLLOW_INTERVAL_S, Authenticator, mint
 from pipewatcher.model import Notification
 from pipewatcher.registry import mongodb
 from pipewatcher.registry.mongodb import MongoDBRegistry
@@ -189,6 +190,27 @@ async def test_with_the_server_away_calls_fail_in_bounded_time_and_it_goes_on_by
         server.go_on()
         assert await registry.tokens() == [token]
         await registry.close()
+
+
+async def test_a_token_revoked_by_one_process_is_refused_by_another_within_a_second(
+    registry: MongoDBRegistry, url: str
+) -> None:
+    other = await opened(url)
+    minted = mint()
+    token = await registry.add_token("gw", "device", minted.secret_sha256, 1)
+    authenticator = Authenticator(other, "x" * 20)
+    await authenticator.start()
+    following = asyncio.create_task(authenticator.follow())
+    header = f"Bearer {minted.text}".encode()
+    assert authenticator.bearer(header) is not None
+    await registry.remove_token(token.id)
+    began = asyncio.get_running_loop().time()
+    while authenticator.bearer(header) is not None:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    assert asyncio.get_running_loop().time() - began < 10 * FOLLOW_INTERVAL_S  # a busy machine
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    await other.close()
 
 
 async def test_a_closed_registry_says_so(registry: MongoDBRegistry) -> None:

@@ -171,3 +171,25 @@ def test_the_doctor_finds_nothing_wrong_with_the_defaults_and_names_what_is(
     ):
         assert part in said
     assert "secret-word" not in ill.stdout + ill.stderr
+
+
+@pytest.mark.parametrize("beside", [True, False], ids=["beside a server", "alone"])
+def test_tokens_are_made_rotated_and_revoked_from_the_terminal(
+    tmp_path: Path, beside: bool
+) -> None:
+    folder = tmp_path / "data"
+    with Server(folder) if beside else contextlib.nullcontext():
+        made = run(folder, "token", "create", "gw-1", "--prefix", "EQ-", "--rate", "5")
+        assert made.returncode == 0, made.stderr
+        assert len(made.stdout.strip()) == 67
+        listed = run(folder, "token", "list").stdout
+        assert "gw-1" in listed
+        assert "EQ-…" in listed
+        assert made.stdout.strip() not in listed
+        rotated = run(folder, "token", "rotate", "gw-1").stdout
+        assert len(rotated.strip()) == 67
+        assert rotated != made.stdout
+        assert run(folder, "token", "revoke", "gw-1").returncode == 0
+        gone = run(folder, "token", "revoke", "gw-1")
+        assert gone.returncode == 1
+        assert "no token named gw-1" in gone.stderr

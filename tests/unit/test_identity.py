@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from pipewatcher.identity.sessions import LIFETIME, Sessions
 from pipewatcher.identity.tokens import CACHE_MAX, Authenticator, digest, mint
-from pipewatcher.model import SECOND
+from pipewatcher.model import SECOND, TokenLimits
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 
@@ -108,3 +109,56 @@ async def test_a_session_lasts_until_it_expires_or_is_ended(registry: SQLiteRegi
     assert await sessions.principal(second[0]) is not None
     now[0] += LIFETIME / SECOND
     assert await sessions.principal(second[0]) is None
+
+
+async def test_an_expired_token_is_refused_without_a_restart(registry: SQLiteRegistry) -> None:
+    now = [1_000.0]
+    minted = mint()
+    limits = TokenLimits(expires_at=1_001 * SECOND)
+    await registry.add_token("gw", "device", minted.secret_sha256, 1, limits=limits)
+    authenticator = Authenticator(registry, "x" * 20, clock=lambda: now[0])
+    await authenticator.start()
+    header = f"Bearer {minted.text}".encode()
+    following = asyncio.create_task(authenticator.follow())
+    assert authenticator.bearer(header) is not None
+    now[0] = 1_001.0
+    async with asyncio.timeout(5):
+        while authenticator.bearer(header) is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    following.cancel()
+    later = Authenticator(registry, "x" * 20, clock=lambda: now[0])
+    await later.start()
+    assert later.bearer(header) is None
+
+
+async def test_the_rate_of_a_token_outlives_a_change_of_another(registry: SQLiteRegistry) -> None:
+    minted = mint()
+    limits = TokenLimits(requests_per_s_max=1)
+    await registry.add_token("gw", "device", minted.secret_sha256, 1, limits=limits)
+    authenticator = Authenticator(registry, "x" * 20)
+    await authenticator.start()
+    before = authenticator.token(minted.text)
+    await registry.add_token("other", "device", b"1" * 32, 1)
+    await authenticator.refresh()
+    after = authenticator.token(minted.text)
+    assert before is not None
+    assert after is not None
+    assert before.rate is after.rate
+
+
+async def test_the_use_of_a_token_is_written_later_and_once(registry: SQLiteRegistry) -> None:
+    minted = mint()
+    await registry.add_token("gw", "device", minted.secret_sha256, 1)
+    authenticator = Authenticator(registry, "x" * 20, clock=lambda: 50.0)
+    await authenticator.start()
+    for _ in range(3):
+        authenticator.bearer(f"Bearer {minted.text}".encode())
+    authenticator.bearer(b"Bearer " + b"x" * 20)
+    assert [token.last_used_at for token in await registry.tokens()] == [None]
+    await authenticator.write_uses()
+    assert [token.last_used_at for token in await registry.tokens()] == [50 * SECOND]
+
+
+def test_a_token_carries_its_own_checksum_for_secret_scanners() -> None:
+    raw = bytes.fromhex(mint().text.removeprefix("pw_"))
+    assert zlib.crc32(raw[:28]).to_bytes(4, "big") == raw[28:]

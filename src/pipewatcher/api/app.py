@@ -26,6 +26,7 @@ from pipewatcher.api import (
     series,
     session,
     status,
+    tokens,
 )
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
 from pipewatcher.api.auth import SignInLimit
@@ -68,9 +69,24 @@ BODIES = [
     dead_letters.DeadLetterItem,
     dead_letters.DeadLettersPage,
     dead_letters.ReplayReceipt,
+    tokens.TokensPage,
+    tokens.TokenMade,
     status.Status,
     status.Health,
 ]
+_RESOURCES = (
+    session,
+    averages,
+    sensors,
+    series,
+    history,
+    imports,
+    dry_run,
+    notifications,
+    dead_letters,
+    tokens,
+)
+"""What a process with the role api answers."""
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -95,17 +111,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.include_router(status.router)
     if services.answers is not None:
-        for module in (
-            session,
-            averages,
-            sensors,
-            series,
-            history,
-            imports,
-            dry_run,
-            notifications,
-            dead_letters,
-        ):
+        for module in _RESOURCES:
             app.include_router(module.router)
         app.include_router(page_router(services.page))
     app.add_exception_handler(PipeWatcherError, _known)

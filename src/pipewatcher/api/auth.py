@@ -9,7 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from pipewatcher.api.services import Answers, Services
-from pipewatcher.errors import Forbidden, TooManyRequests, Unauthorized
+from pipewatcher.errors import Forbidden, RateExceeded, TooManyRequests, Unauthorized
+from pipewatcher.identity.roles import roles_for
 from pipewatcher.model import Principal
 
 COOKIE = "pw_session"
@@ -32,42 +33,39 @@ def answers_of(request: Request) -> Answers:
     return answers
 
 
-async def signed_in(request: Request) -> Principal:
-    """Raises `Unauthorized` or, for a forged request of another site, `Forbidden`."""
+async def caller(request: Request) -> Principal:
+    """Who asks, when the table of `identity.roles` lets him.
+
+    Raises `Unauthorized`, `RateExceeded`, or `Forbidden`, also for a forged request of another
+    site.
+    """
+    principal = await _who(request)
+    if principal is None:
+        raise Unauthorized
+    roles = roles_for(request.method, request.scope["route"].path)
+    if roles is not None and principal.role not in roles:
+        raise Forbidden
+    if principal.rate is not None and (wait_s := principal.rate.take()):
+        raise RateExceeded(retry_after_s=wait_s)
+    return principal
+
+
+Caller = Annotated[Principal, Depends(caller)]
+"""In the parameters of every route but the open ones; which roles may is in the table."""
+
+
+async def _who(request: Request) -> Principal | None:
     services = services_of(request)
     if is_local(request):
         return _LOCAL_ADMIN
     header = request.headers.get("authorization")
     if header is not None:
-        principal = services.authenticator.bearer(header.encode("latin-1"))
-    else:
-        cookie = request.cookies.get(COOKIE)
-        principal = await services.sessions.principal(cookie) if cookie else None
-        if principal is not None and request.method not in _SAFE_METHODS:
-            _refuse_other_sites(request)
-    if principal is None:
-        raise Unauthorized
+        return services.authenticator.bearer(header.encode("latin-1"))
+    cookie = request.cookies.get(COOKIE)
+    principal = await services.sessions.principal(cookie) if cookie else None
+    if principal is not None and request.method not in _SAFE_METHODS:
+        _refuse_other_sites(request)
     return principal
-
-
-async def reader(principal: Annotated[Principal, Depends(signed_in)]) -> Principal:
-    """Devices may write readings and nothing else."""
-    if principal.role == "device":
-        raise Forbidden
-    return principal
-
-
-Reader = Annotated[Principal, Depends(reader)]
-
-
-async def operator(principal: Reader) -> Principal:
-    """Viewers read; what changes readings is for others."""
-    if principal.role == "viewer":
-        raise Forbidden
-    return principal
-
-
-Operator = Annotated[Principal, Depends(operator)]
 
 
 def is_local(request: Request) -> bool:

@@ -19,7 +19,7 @@ from pipewatcher.api.answers import (
     rfc3339,
     wants_csv,
 )
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.model import SensorState
 from pipewatcher.queries import AverageRow, Averages
 
@@ -63,7 +63,7 @@ class AveragesPage(Camel):
 @router.get("", responses=answers(AveragesPage, also_csv=True))
 async def averages(
     request: Request,
-    _: Reader,
+    _: Caller,
     window: Annotated[str, Query(max_length=12, examples=["24h"])] = "24h",
     until: Annotated[str | None, Query(max_length=64)] = None,
     q: Annotated[str, Query(max_length=200)] = "",

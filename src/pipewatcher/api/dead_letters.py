@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import Camel, answers, json_answer, problems, rfc3339
-from pipewatcher.api.auth import Operator, Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import DeadLetter, Rejection
 from pipewatcher.problems import rejections
@@ -75,7 +75,7 @@ class Edit(BaseModel):
 @router.get("", responses=answers(DeadLettersPage))
 async def dead_letters(
     request: Request,
-    _: Reader,
+    _: Caller,
     door: Literal["mqtt", "mqtt-broker", "store"] | None = None,
     q: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
@@ -91,7 +91,7 @@ async def dead_letters(
 
 
 @router.get("/{id}", responses=answers(DeadLetterItem, errors=(404, 422)))
-async def one(request: Request, _: Reader, letter_id: LetterId) -> Response:
+async def one(request: Request, _: Caller, letter_id: LetterId) -> Response:
     return json_answer(_item(await answers_of(request).dead_letters.letter(letter_id)))
 
 
@@ -100,7 +100,7 @@ async def one(request: Request, _: Reader, letter_id: LetterId) -> Response:
     responses=answers(DeadLetterItem, errors=(400, 404, 413, 422)),
     max_body_size=EDIT_BYTES_MAX,
 )
-async def edit(request: Request, principal: Operator, letter_id: LetterId, body: Edit) -> Response:
+async def edit(request: Request, principal: Caller, letter_id: LetterId, body: Edit) -> Response:
     """Another payload (text, or bytes in base64) and, if given, topic. `errors` is what would
     still be refused; nothing is sent yet."""
     letter = await answers_of(request).dead_letters.edit(
@@ -114,7 +114,7 @@ async def edit(request: Request, principal: Operator, letter_id: LetterId, body:
     status_code=204,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def delete(request: Request, _: Operator, letter_id: LetterId) -> Response:
+async def delete(request: Request, _: Caller, letter_id: LetterId) -> Response:
     await answers_of(request).dead_letters.remove(letter_id)
     return Response(status_code=204)
 
@@ -126,7 +126,7 @@ async def delete(request: Request, _: Operator, letter_id: LetterId) -> Response
         207: {**answers(ReplayReceipt)[200], "description": "Some stay in the letter."},
     },
 )
-async def replay(request: Request, principal: Operator, letter_id: LetterId) -> Response:
+async def replay(request: Request, principal: Caller, letter_id: LetterId) -> Response:
     """Sends it again by the rules of every door. When this answers, what was accepted is durable;
     the letter is gone, or holds what was not."""
     receipt = await answers_of(request).dead_letters.replay(letter_id, principal.name)

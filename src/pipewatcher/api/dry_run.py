@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, rfc3339
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.model import Forecast, Suspicion, SuspicionKind
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
@@ -79,7 +79,7 @@ class ForecastItem(Camel):
 
 @router.get("/{id}/dry-run", responses=answers(ForecastItem, errors=(404, 409, 422)))
 async def forecast(
-    request: Request, _: Reader, import_id: Annotated[int, Path(alias="id", ge=1, le=2**53)]
+    request: Request, _: Caller, import_id: Annotated[int, Path(alias="id", ge=1, le=2**53)]
 ) -> Response:
     """What the dry run found, as of when it ended; `…/apply` judges every row anew."""
     return json_answer(_item(await answers_of(request).imports.forecast(import_id)))

@@ -14,7 +14,7 @@ from pipewatcher.api.answers import (
     maybe_rfc3339,
     rfc3339,
 )
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import NotFound
 from pipewatcher.model import IMPORT_ORIGIN_PREFIX, Micros, ReadingVersion
 
@@ -45,7 +45,7 @@ class HistoryPage(Camel):
 @router.get("/history", responses=answers(HistoryPage, errors=(404, 409, 422)))
 async def history(
     request: Request,
-    _: Reader,
+    _: Caller,
     equipment_id: Annotated[str, Query(alias="equipmentId", min_length=1, max_length=64)],
     timestamp: str,
 ) -> Response:

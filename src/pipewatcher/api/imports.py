@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, problems, rfc3339
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
 from pipewatcher.model import ImportJob, ImportState, Rejection
 from pipewatcher.problems import rejections
@@ -131,7 +131,7 @@ _UPLOAD: dict[str, Any] = {
 )  # fmt: skip
 async def upload(
     request: Request,
-    principal: Reader,
+    principal: Caller,
     tz: Annotated[str | None, Query(max_length=64, examples=["America/Sao_Paulo"])] = None,
     corrections: Literal["apply", "skip"] = "apply",
     dry_run: bool = False,
@@ -167,7 +167,7 @@ async def upload(
 @router.get("", responses=answers(ImportsPage))
 async def imports(
     request: Request,
-    _: Reader,
+    _: Caller,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:
@@ -180,7 +180,7 @@ async def imports(
 
 
 @router.get("/{id}", responses=answers(ImportItem, errors=(404, 422)))
-async def one(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def one(request: Request, _: Caller, import_id: ImportId) -> Response:
     return json_answer(_item(request, await answers_of(request).imports.job(import_id)))
 
 
@@ -192,7 +192,7 @@ async def one(request: Request, _: Reader, import_id: ImportId) -> Response:
         **problems(401, 403, 404, 422, 503),
     },
 )
-async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def rejected(request: Request, _: Caller, import_id: ImportId) -> Response:
     """The rows that were refused, as they came, with a `reason` column: mend them, send them."""
     path = await answers_of(request).imports.rejected_csv(import_id)
     return FileResponse(path, media_type="text/csv", filename=f"import-{import_id}-rejected.csv")
@@ -203,7 +203,7 @@ async def rejected(request: Request, _: Reader, import_id: ImportId) -> Response
     status_code=202,
     responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
 )
-async def apply(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def apply(request: Request, _: Caller, import_id: ImportId) -> Response:
     """Imports what a dry run has looked at, without another upload."""
     return json_answer(_item(request, await answers_of(request).imports.apply(import_id)), 202)
 
@@ -213,13 +213,13 @@ async def apply(request: Request, _: Reader, import_id: ImportId) -> Response:
     status_code=202,
     responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
 )
-async def resume(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def resume(request: Request, _: Caller, import_id: ImportId) -> Response:
     """Goes on where an interrupted, failed or cancelled import stood; no row counts twice."""
     return json_answer(_item(request, await answers_of(request).imports.resume(import_id)), 202)
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
-async def withdraw(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def withdraw(request: Request, _: Caller, import_id: ImportId) -> Response:
     """Cancels it while it is queued or running: what was stored stays, as the receipt says. Undoes
     it once it has ended: its readings go, and what they overwrote comes back; the state is
     `undoing` until that is done, then `undone`. Discards a dry run."""
@@ -227,7 +227,7 @@ async def withdraw(request: Request, _: Reader, import_id: ImportId) -> Response
 
 
 @router.get("/{id}/undo", responses=answers(UndoPreviewItem, errors=(404, 409, 422)))
-async def preview_undo(request: Request, _: Reader, import_id: ImportId) -> Response:
+async def preview_undo(request: Request, _: Caller, import_id: ImportId) -> Response:
     """What undoing it would do now; nothing is changed."""
     found = await answers_of(request).imports.preview_undo(import_id)
     items = [

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from pipewatcher.api.answers import Camel, answers, json_answer, rfc3339
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
@@ -27,7 +27,7 @@ class NotificationsPage(Camel):
 @router.get("", responses=answers(NotificationsPage))
 async def notifications(
     request: Request,
-    _: Reader,
+    _: Caller,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[int | None, Query(ge=1, le=2**53)] = None,
 ) -> Response:

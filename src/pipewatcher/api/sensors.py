@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import Rejection, Sensor
 
@@ -55,13 +55,13 @@ class SensorChanges(BaseModel):
 
 
 @router.get("", responses=answers(SensorsPage))
-async def sensors(request: Request, _: Reader) -> Response:
+async def sensors(request: Request, _: Caller) -> Response:
     found = await answers_of(request).registry.sensors()
     return json_answer(SensorsPage(items=[_item(s) for s in found], total=len(found)))
 
 
 @router.get("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
-async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Response:
+async def sensor(request: Request, _: Caller, equipment_id: EquipmentId) -> Response:
     return json_answer(_item(await answers_of(request).registry.sensor(equipment_id)))
 
 
@@ -71,7 +71,7 @@ async def sensor(request: Request, _: Reader, equipment_id: EquipmentId) -> Resp
     max_body_size=JSON_BYTES_MAX,
 )
 async def change(
-    request: Request, _: Reader, equipment_id: EquipmentId, body: SensorChanges
+    request: Request, _: Caller, equipment_id: EquipmentId, body: SensorChanges
 ) -> Response:
     """Sets the members that are sent; null clears one. A sensor is registered within about a second
     after its first reading is acknowledged; until then it is not found."""

@@ -19,7 +19,7 @@ from pipewatcher.api.answers import (
     rfc3339,
     wants_csv,
 )
-from pipewatcher.api.auth import Reader, answers_of
+from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import SECOND, Micros, Rejection
 
@@ -65,7 +65,7 @@ class ReadingsPage(Camel):
 @router.get("/series", responses=answers(SeriesPage))
 async def series(
     request: Request,
-    _: Reader,
+    _: Caller,
     equipment_id: Annotated[list[str], Query(alias="equipmentId", max_length=20)],
     start: Instant,
     end: Instant,
@@ -110,7 +110,7 @@ async def series(
 @router.get("/readings", responses=answers(ReadingsPage, also_csv=True))
 async def readings(
     request: Request,
-    _: Reader,
+    _: Caller,
     equipment_id: Annotated[str, Query(alias="equipmentId", min_length=1, max_length=64)],
     start: Instant,
     end: Instant,

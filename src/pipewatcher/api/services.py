@@ -15,6 +15,8 @@ from pipewatcher.model import (
     Principal,
     Receipt,
     Session,
+    Token,
+    TokenLimits,
     UndoPreview,
 )
 from pipewatcher.ports import Registry
@@ -33,6 +35,20 @@ class Sessions(Protocol):
     async def principal(self, cookie: str) -> Principal | None: ...
 
     async def sign_out(self, cookie: str) -> None: ...
+
+
+class Tokens(Protocol):
+    """The tokens, as `identity.token_service.TokenService` changes them."""
+
+    async def all(self) -> Sequence[Token]: ...
+
+    async def make(
+        self, name: str, role: str, limits: TokenLimits, *, created_by: str
+    ) -> tuple[Token, str]: ...
+
+    async def rotate(self, token_id: int, overlap: Micros) -> tuple[Token, str]: ...
+
+    async def revoke(self, token_id: int) -> Token: ...
 
 
 class Progress(Protocol):
@@ -131,3 +147,4 @@ class Services:
     refusal: Callable[[], str | None]
     """Why no readings are taken at the moment; None while every door is open."""
     page: Path
+    tokens: Tokens

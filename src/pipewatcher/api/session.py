@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, problems
-from pipewatcher.api.auth import COOKIE, Reader, SignInLimit, services_of
+from pipewatcher.api.auth import COOKIE, Caller, SignInLimit, services_of
 from pipewatcher.errors import Unauthorized
 from pipewatcher.model import SECOND
 
@@ -49,12 +49,12 @@ async def sign_in(request: Request, body: SignIn) -> Response:
 
 
 @router.get("", responses=answers(WhoAmI))
-async def who_am_i(principal: Reader) -> Response:
+async def who_am_i(principal: Caller) -> Response:
     return json_answer(WhoAmI(name=principal.name, role=principal.role))
 
 
 @router.delete("", status_code=204, responses=problems(401, 403))
-async def sign_out(request: Request, _: Reader) -> Response:
+async def sign_out(request: Request, _: Caller) -> Response:
     cookie = request.cookies.get(COOKIE)
     if cookie:
         await services_of(request).sessions.sign_out(cookie)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from pipewatcher.api.answers import Camel, answers, json_answer, problems
-from pipewatcher.api.auth import Reader, services_of
+from pipewatcher.api.auth import Caller, services_of
 
 router = APIRouter(tags=["status"])
 
@@ -100,7 +100,7 @@ HEALTH: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/api/v1/status", responses=answers(Status, errors=()))
-async def status(request: Request, _: Reader) -> Response:
+async def status(request: Request, _: Caller) -> Response:
     return json_answer(await services_of(request).status())
 
 
@@ -120,7 +120,7 @@ async def readyz(request: Request) -> Response:
 
 
 @router.get("/metrics", response_class=PlainTextResponse, responses=problems(401, 403, 503))
-async def metrics(request: Request, _: Reader) -> Response:
+async def metrics(request: Request, _: Caller) -> Response:
     """Prometheus text. It needs a token: rates and names of a plant are nobody else's."""
     body: Any = await services_of(request).metrics()
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipewatcher.cli.options import Config, DataDir
 from pipewatcher.errors import PipeWatcherError, SettingsError
 
 Files = Annotated[list[str], typer.Argument(help="CSV files, folders, or - for standard input.")]
@@ -18,9 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-Config = Annotated[Path | None, typer.Option(help="Settings as TOML; the environment wins.")]
-DataDir = Annotated[Path | None, typer.Option(help="Folder of the embedded engines.")]
 
 
 @app.command()
@@ -122,19 +119,24 @@ def config() -> None:
     show_settings()
 
 
-def _add_commands_of_the_simulator() -> None:
+def _add_commands_that_are_asked_for() -> None:
     """They are heavy, and told from the others by their names alone."""
-    from pipewatcher.cli.demo import demo
-    from pipewatcher.cli.simulate import simulate
+    asked = set(sys.argv[1:2]) or {"--help"}
+    if asked & {"demo", "simulate", "--help"}:
+        from pipewatcher.cli.demo import demo
+        from pipewatcher.cli.simulate import simulate
 
-    app.command()(demo)
-    app.command()(simulate)
+        app.command()(demo)
+        app.command()(simulate)
+    if asked & {"token", "--help"}:
+        from pipewatcher.cli import tokens
+
+        app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:
     """Exit status: 0 well, 1 an expected fault, 2 wrong settings or usage, 3 rows were rejected."""
-    if {"demo", "simulate", "--help"} & set(sys.argv[1:2]) or len(sys.argv) == 1:
-        _add_commands_of_the_simulator()
+    _add_commands_that_are_asked_for()
     try:
         app()
     except PipeWatcherError as error:

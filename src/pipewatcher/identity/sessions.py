@@ -8,23 +8,25 @@ from collections.abc import Callable
 
 from pipewatcher.identity.tokens import Authenticator, digest
 from pipewatcher.model import HOUR, SECOND, Micros, Principal, Session
-from pipewatcher.ports import Registry
+from pipewatcher.registry_ports import SessionRegistry
 
 LIFETIME: Micros = 12 * HOUR
 CACHE_MAX = 10_000
+TRUSTED: Micros = SECOND // 2
+"""So long a session is believed without asking the registry: another process may end it."""
 
 
 class Sessions:
     def __init__(
         self,
-        registry: Registry,
+        registry: SessionRegistry,
         authenticator: Authenticator,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._registry = registry
         self._authenticator = authenticator
         self._clock = clock
-        self._cache: dict[bytes, Session] = {}
+        self._cache: dict[bytes, tuple[Micros, Session]] = {}
 
     async def sign_in(self, token: str) -> tuple[str, Session] | None:
         """The cookie's secret and the session; None for a token that is not valid."""
@@ -39,6 +41,7 @@ class Sessions:
             role=principal.role,
             created_at=now,
             expires_at=now + LIFETIME,
+            token_sha256=digest(token),
         )
         await self._registry.remove_expired_sessions(now)
         await self._registry.add_session(session)
@@ -47,19 +50,32 @@ class Sessions:
     async def principal(self, cookie: str) -> Principal | None:
         """Who is signed in with this cookie; None when nobody is, or no longer."""
         key = digest(cookie)
-        session = self._cache.get(key) or await self._registry.session(key)
+        session = await self._session(key)
         if session is None or session.expires_at <= self._now():
             self._cache.pop(key, None)
             return None
-        if len(self._cache) >= CACHE_MAX:
-            self._cache.clear()
-        self._cache[key] = session
+        if session.token_sha256 is not None:
+            token = self._authenticator.by_digest(session.token_sha256)
+            if token is None:
+                return None
+            return Principal(name=token.name, role=token.role, by="session", rate=token.rate)
         return Principal(name=session.name, role=session.role, by="session")
 
     async def sign_out(self, cookie: str) -> None:
         key = digest(cookie)
         self._cache.pop(key, None)
         await self._registry.remove_session(key)
+
+    async def _session(self, key: bytes) -> Session | None:
+        read_at, session = self._cache.get(key, (0, None))
+        now = self._now()
+        if session is None or not 0 <= now - read_at < TRUSTED:
+            session = await self._registry.session(key)
+            if session is not None:
+                if len(self._cache) >= CACHE_MAX:
+                    self._cache.clear()
+                self._cache[key] = (now, session)
+        return session
 
     def _now(self) -> Micros:
         return int(self._clock() * SECOND)

@@ -2,40 +2,91 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
+from pymongo import ReturnDocument
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Micros, Session, Token
-from pipewatcher.registry.mongodb_database import MongoDBDatabase, answering, upserted
+from pipewatcher.model import Micros, Session, Token, TokenLimits
+from pipewatcher.registry.mongodb_database import Document, MongoDBDatabase, answering, upserted
+from pipewatcher.registry_ports import NO_LIMITS
+
+_TOKEN_CHANGES = "token changes"  # noqa: S105 - a counter's name
 
 
 class MongoDBIdentity(MongoDBDatabase):
     async def add_token(
-        self, name: str, role: str, secret_sha256: bytes, created_at: Micros
+        self,
+        name: str,
+        role: str,
+        secret_sha256: bytes,
+        created_at: Micros,
+        *,
+        created_by: str = "",
+        limits: TokenLimits = NO_LIMITS,
     ) -> Token:
         token = {
             "name": name,
             "role": role,
             "secret_sha256": secret_sha256,
             "created_at": created_at,
+            "created_by": created_by,
+            "limits": msgspec.to_builtins(limits),
         }
         same = {"$or": [{"name": name}, {"secret_sha256": secret_sha256}]}
         with answering():
             number = await self._insert_numbered("token", token, same)
-        if number is None:
-            raise Conflict(f"There is a token named {name} already.")
+            if number is None:
+                raise Conflict(f"There is a token named {name} already.")
+            await self._next_id(_TOKEN_CHANGES)
         return msgspec.convert({"id": number, **token}, Token)
 
     async def tokens(self) -> list[Token]:
         with answering():
             found = await self._collection("token").find().sort("_id", 1).to_list()
-        return [msgspec.convert({"id": token.pop("_id"), **token}, Token) for token in found]
+        return [_token(document) for document in found]
 
-    async def remove_token(self, token_id: int) -> None:
+    async def token_changes(self) -> int:
         with answering():
-            gone = await self._collection("token").delete_one({"_id": token_id})
-        if not gone.deleted_count:
-            raise NotFound(f"There is no token {token_id}.")
+            counter = await self._collection("counter").find_one({"_id": _TOKEN_CHANGES})
+        return int(counter["last"]) if counter else 0
+
+    async def rotate_token(
+        self, token_id: int, secret_sha256: bytes, previous_until: Micros
+    ) -> Token:
+        tokens = self._collection("token")
+        with answering():
+            while present := await tokens.find_one({"_id": token_id}):
+                found = await tokens.find_one_and_update(
+                    {"_id": token_id, "secret_sha256": present["secret_sha256"]},
+                    {
+                        "$set": {
+                            "secret_sha256": secret_sha256,
+                            "previous_sha256": present["secret_sha256"],
+                            "previous_until": previous_until,
+                        }
+                    },
+                    return_document=ReturnDocument.AFTER,
+                )
+                if found is not None:
+                    await self._next_id(_TOKEN_CHANGES)
+                    return _token(found)
+        raise NotFound(f"There is no token {token_id}.")
+
+    async def tokens_used(self, token_ids: Sequence[int], used_at: Micros) -> None:
+        with answering():
+            await self._collection("token").update_many(
+                {"_id": {"$in": list(token_ids)}}, {"$set": {"last_used_at": used_at}}
+            )
+
+    async def remove_token(self, token_id: int) -> Token:
+        with answering():
+            gone = await self._collection("token").find_one_and_delete({"_id": token_id})
+            if gone is None:
+                raise NotFound(f"There is no token {token_id}.")
+            await self._next_id(_TOKEN_CHANGES)
+        return _token(gone)
 
     async def add_session(self, session: Session) -> None:
         document = msgspec.structs.asdict(session)
@@ -59,3 +110,7 @@ class MongoDBIdentity(MongoDBDatabase):
         with answering():
             gone = await self._collection("session").delete_many({"expires_at": {"$lte": now}})
         return gone.deleted_count
+
+
+def _token(document: Document) -> Token:
+    return msgspec.convert({"id": document.pop("_id"), **document}, Token)

@@ -39,6 +39,14 @@ CREATE TABLE dead_letter (
     rejections BLOB NOT NULL, payload BLOB NOT NULL, payload_bytes INTEGER NOT NULL,
     edited_by TEXT) STRICT;
 """,
+    """
+ALTER TABLE token ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE token ADD COLUMN limits BLOB NOT NULL DEFAULT x'7b7d';
+ALTER TABLE token ADD COLUMN previous_sha256 BLOB;
+ALTER TABLE token ADD COLUMN previous_until INTEGER;
+ALTER TABLE token ADD COLUMN last_used_at INTEGER;
+ALTER TABLE session ADD COLUMN token_sha256 BLOB;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -25,6 +25,7 @@ from pipewatcher.errors import (
     MalformedRequest,
     NotHere,
     PipeWatcherError,
+    RateExceeded,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -39,7 +40,7 @@ from pipewatcher.payload import (
     parse_object,
 )
 from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers, rejections
-from pipewatcher.validate import EventTimeBounds
+from pipewatcher.validate import CODE_NOT_ALLOWED, EventTimeBounds
 
 log = logging.getLogger(__name__)
 
@@ -144,14 +145,16 @@ class Ingest:
     def accept(self, head: Head, *, local: bool) -> Principal:
         """Who sends this, when its body may come.
 
-        Raises `Unauthorized`, `Forbidden`, `NotHere`, `UnsupportedMediaType`, `BodyTooLarge` or
-        a `Busy`.
+        Raises `Unauthorized`, `Forbidden`, `RateExceeded`, `NotHere`, `UnsupportedMediaType`,
+        `BodyTooLarge` or a `Busy`.
         """
         principal = LOCAL_ADMIN if local else self._authenticator.bearer(head.authorization)
         if principal is None:
             raise Unauthorized
         if principal.role not in self._writer_roles:
             raise Forbidden
+        if principal.rate is not None and (wait_s := principal.rate.take()):
+            raise RateExceeded(retry_after_s=wait_s)
         if not self._here:
             raise NotHere
         if head.fault is not None:
@@ -163,25 +166,26 @@ class Ingest:
     def take(self, principal: Principal, head: Head, body: bytes, reply: Reply) -> None:
         """Answers by `reply`: well only once every accepted reading is durable."""
         origin = f"http:{principal.name}"
+        bounds = self._intake.bounds(principal.writes)
         try:
             if head.gzip or len(body) > ON_LOOP_BYTES_MAX:
-                self._parse_in_worker(head, body, origin, reply)
+                self._parse_in_worker(head, body, bounds, origin, reply)
             elif head.lines or is_array(body):
-                self._finish(_parse_batch(head, body, self._intake.bounds()), origin, reply)
+                self._finish(_parse_batch(head, body, bounds), origin, reply)
             else:
-                taken, unknown = parse_object(body, self._intake.bounds())
+                taken, unknown = parse_object(body, bounds)
                 self._finish_one(taken, unknown, origin, reply)
         except PipeWatcherError as error:
             self._count(error)
-            reply(answer_of(error))
+            reply(answer_of(_forbidden(error)))
 
-    def _parse_in_worker(self, head: Head, body: bytes, origin: str, reply: Reply) -> None:
+    def _parse_in_worker(
+        self, head: Head, body: bytes, bounds: EventTimeBounds, origin: str, reply: Reply
+    ) -> None:
         if self._in_workers >= WORKER_QUEUE_MAX:
             raise Busy("Too many large bodies are being read at the moment.")
         self._in_workers += 1
-        future = asyncio.get_running_loop().run_in_executor(
-            self._pool, _parse, head, body, self._intake.bounds()
-        )
+        future = asyncio.get_running_loop().run_in_executor(self._pool, _parse, head, body, bounds)
         future.add_done_callback(partial(self._parsed, origin, reply))
 
     def _parsed(
@@ -196,7 +200,7 @@ class Ingest:
                 self._finish_one(*result, origin, reply)
         except PipeWatcherError as error:
             self._count(error)
-            reply(answer_of(error))
+            reply(answer_of(_forbidden(error)))
         except asyncio.CancelledError:
             reply(answer_of(Busy()))
         except Exception:
@@ -233,6 +237,13 @@ class Ingest:
                 self._intake.reject(rejection.code)
         elif isinstance(error, MalformedRequest | BodyTooLarge):
             self._intake.reject(error.code)
+
+
+def _forbidden(error: PipeWatcherError) -> PipeWatcherError:
+    """One reading of somebody else's sensor is answered 403; in a batch it is one rejection."""
+    if isinstance(error, InvalidRequest) and error.errors[0].code == CODE_NOT_ALLOWED:
+        return Forbidden()
+    return error
 
 
 def receipt_members(receipt: Receipt) -> dict[str, object]:

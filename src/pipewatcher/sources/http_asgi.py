@@ -159,11 +159,15 @@ OPENAPI_OPERATION: dict[str, Any] = {
         },
         "400": _refusal("Not JSON."),
         "401": _refusal("No valid token."),
-        "403": _refusal("The token may not send readings."),
+        "403": _refusal("The token may not send readings, or not of this sensor."),
         "408": _refusal("The body did not arrive in time."),
         "413": _refusal("Larger than 16 MiB."),
         "415": _refusal("Neither JSON nor NDJSON, or another encoding than gzip."),
         "422": _refusal("The reading, or every reading of the batch, is invalid."),
+        "429": {
+            **_refusal("More requests a second than this token may send."),
+            "headers": _BUSY_HEADERS,
+        },
         "503": {
             **_refusal("At one of our own limits; nothing of this request was stored."),
             "headers": _BUSY_HEADERS,

@@ -88,12 +88,16 @@ class Ingest:
     def take(self, message: Message) -> None:
         """Raises `Unauthorized` or `Forbidden`; else the message is settled, now or later."""
         sender = message.sender
-        self._principal(sender.credential)
+        principal = self._principal(sender.credential)
         refusal, bounds = self._gate()
+        if principal.rate is not None and principal.rate.take():
+            refusal = Busy("This token sends more often than it may.")
         if refusal is not None:
             self.intake.refused[refusal.code] += 1
             message.settled(refusal)
             return
+        if principal.writes is not None:
+            bounds = replace(bounds, writes=principal.writes)
         taken = parse_single(message.topic, message.payload, bounds=bounds, rules=self._rules)
         if taken is None:
             self._take_other(message, bounds)

@@ -32,6 +32,7 @@ from pipewatcher.validate import (
     ReadingFault,
     check_equipment_id,
     check_event_time,
+    check_scope,
     check_value,
     parse_timestamp,
 )
@@ -153,6 +154,7 @@ def _of_sensor(
     """The reading of the sensor that the topic names, how many unknown members stood beside it,
     and whether `received_at` is its time. Raises `ReadingFault`."""
     equipment_id = check_equipment_id(sensor)
+    check_scope(equipment_id, bounds)
     if not isinstance(item, Members):
         item = Members([("value", item)])
     if item.repeated is not None:
