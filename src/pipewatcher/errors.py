@@ -132,7 +132,7 @@ class RateExceeded(TooManyRequests):
     code = "rate_exceeded"
     hint = "Wait as long as Retry-After says, send larger batches, or have its limit raised."
 
-    def __init__(self, *, retry_after_s: int) -> None:
+    def __init__(self, *, retry_after_s: int = 1) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
 

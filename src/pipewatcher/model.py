@@ -403,6 +403,31 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """To within a minute."""
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Who changed what. `before` and `after` are JSON, None where there is no such state."""
+
+    actor: str
+    by: str
+    """How he showed who he is: `token`, `session` or `local`."""
+    address: str
+    """Where he asked from; empty on the Unix socket."""
+    action: str
+    """`noun.verb`, as in `token.revoke`."""
+    target: str
+    """`noun:name`, as in `sensor:EQ-1`."""
+    before: str | None = None
+    after: str | None = None
+
+
+class AuditEntry(Change, frozen=True, kw_only=True):
+    """A change as it is kept for ever: entries are numbered 1, 2, 3, … without a hole."""
+
+    id: int
+    at: Micros
+    previous: bytes
+    sha256: bytes
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A person's signed-in browser; the cookie's secret is kept as its SHA-256 only."""
 

@@ -27,7 +27,7 @@ from pipewatcher.model import (
     UndoCounts,
     UndoPreview,
 )
-from pipewatcher.registry_ports import SessionRegistry, TokenRegistry
+from pipewatcher.registry_ports import AuditRegistry, SessionRegistry, TokenRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,8 +272,8 @@ class DeadLetterRegistry(Protocol):
         ...
 
 
-class Registry(TokenRegistry, SessionRegistry, DeadLetterRegistry, Protocol):
-    """Sensors, tokens, sessions and imports: small, slow-changing, transactional."""
+class Registry(TokenRegistry, SessionRegistry, AuditRegistry, DeadLetterRegistry, Protocol):
+    """Sensors, imports and identity: small, slow-changing, transactional."""
 
     async def open(self) -> None: ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from pipewatcher.model import Micros, Session, Token, TokenLimits
+from pipewatcher.model import AuditEntry, Change, Micros, Session, Token, TokenLimits
 
 NO_LIMITS = TokenLimits()
 
@@ -59,3 +59,21 @@ class SessionRegistry(Protocol):
     async def remove_session(self, secret_sha256: bytes) -> None: ...
 
     async def remove_expired_sessions(self, now: Micros) -> int: ...
+
+
+class AuditRegistry(Protocol):
+    """Who changed what: only ever added to."""
+
+    async def add_change(self, change: Change, at: Micros) -> AuditEntry:
+        """Durable, and chained to the newest entry, also when several are added at once."""
+        ...
+
+    async def changes(
+        self, limit: int, before_id: int | None = None, q: str = ""
+    ) -> list[AuditEntry]:
+        """Newest first; with `q` those that have it in actor, action, target or address."""
+        ...
+
+    async def changes_after(self, entry_id: int, limit: int) -> list[AuditEntry]:
+        """Oldest first, as they are kept."""
+        ...

@@ -35,6 +35,7 @@ from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX, DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.freshness import SharedFreshness
+from pipewatcher.identity.audit import Audit
 from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.token_service import TokenService
@@ -486,6 +487,7 @@ def _services(
         refusal=reporting.refusal,
         page=PAGE,
         tokens=TokenService(running.registry, running.authenticator),
+        audit=Audit(running.registry),
     )
 
 

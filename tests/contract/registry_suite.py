@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from contract.registry_audit_suite import RegistryAuditSuite
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from pipewatcher.errors import NotFound
@@ -28,7 +29,7 @@ def a_job(name: str = "x.csv") -> ImportJob:
     )
 
 
-class RegistrySuite(RegistryDeadLettersSuite, RegistryIdentitySuite):
+class RegistrySuite(RegistryDeadLettersSuite, RegistryIdentitySuite, RegistryAuditSuite):
     async def open_registry(self, folder: Path) -> Registry:
         raise NotImplementedError
 

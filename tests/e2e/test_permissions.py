@@ -284,3 +284,31 @@ def test_a_session_ends_with_the_token_that_it_was_opened_with(
         assert browser.get("/api/v1/averages").status_code == 200
         httpx.delete(f"{server.url}/api/v1/tokens/{token['id']}", headers=AUTH)
         assert browser.get("/api/v1/averages").status_code == 401
+
+
+def test_every_change_is_recorded_searched_exported_and_verified(credentials: Credentials) -> None:
+    server = credentials.server
+    with httpx.Client(base_url=server.url, headers=AUTH) as admin:
+        token = made(server, name="watched", role="device")
+        admin.delete(f"/api/v1/tokens/{token['id']}")
+        page = admin.get("/api/v1/audit", params={"q": "token:WATCHED"}).json()
+        revoked, created = page["items"]
+        assert (created["action"], revoked["action"]) == ("token.create", "token.revoke")
+        assert created["actor"] == "admin"
+        assert created["by"] == "token"
+        assert created["address"] == "127.0.0.1"
+        assert (created["before"], created["after"]["role"]) == (None, "device")
+        assert (revoked["before"]["role"], revoked["after"]) == ("device", None)
+        assert token["token"] not in admin.get("/api/v1/audit?limit=1000").text
+        csv = admin.get("/api/v1/audit", params={"q": "watched"}, headers={"accept": "text/csv"})
+        assert csv.headers["content-type"].startswith("text/csv")
+        assert len(csv.text.splitlines()) == 3
+        verified = admin.get("/api/v1/audit/verify").json()
+        assert verified["brokenAt"] is None
+        newest = admin.get("/api/v1/audit?limit=1").json()
+        assert (verified["entries"], verified["head"]) == (
+            newest["items"][0]["id"],
+            newest["items"][0]["sha256"],
+        )
+        older = admin.get(f"/api/v1/audit?limit=1&cursor={newest['nextCursor']}").json()
+        assert older["items"][0]["id"] == newest["items"][0]["id"] - 1

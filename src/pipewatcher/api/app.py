@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipewatcher import __version__
 from pipewatcher.api import (
+    audit,
     averages,
     dead_letters,
     dry_run,
@@ -69,6 +70,8 @@ BODIES = [
     dead_letters.DeadLetterItem,
     dead_letters.DeadLettersPage,
     dead_letters.ReplayReceipt,
+    audit.AuditPage,
+    audit.AuditVerified,
     tokens.TokensPage,
     tokens.TokenMade,
     status.Status,
@@ -85,6 +88,7 @@ _RESOURCES = (
     notifications,
     dead_letters,
     tokens,
+    audit,
 )
 """What a process with the role api answers."""
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {

@@ -54,6 +54,22 @@ Caller = Annotated[Principal, Depends(caller)]
 """In the parameters of every route but the open ones; which roles may is in the table."""
 
 
+async def audited(
+    request: Request,
+    who: Principal,
+    action: str,
+    target: str,
+    before: object = None,
+    after: object = None,
+) -> None:
+    """Records a change that was made; every route that changes something calls it."""
+    await services_of(request).audit.record(who, address_of(request), action, target, before, after)
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
 async def _who(request: Request) -> Principal | None:
     services = services_of(request)
     if is_local(request):

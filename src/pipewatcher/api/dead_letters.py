@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import Camel, answers, json_answer, problems, rfc3339
-from pipewatcher.api.auth import Caller, answers_of
+from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import DeadLetter, Rejection
 from pipewatcher.problems import rejections
@@ -106,6 +106,14 @@ async def edit(request: Request, principal: Caller, letter_id: LetterId, body: E
     letter = await answers_of(request).dead_letters.edit(
         letter_id, payload=_payload(body), topic=body.topic, by=principal.name
     )
+    await audited(
+        request,
+        principal,
+        "dead_letter.edit",
+        f"dead_letter:{letter_id}",
+        None,
+        {"topic": body.topic},
+    )
     return json_answer(_item(letter))
 
 
@@ -114,8 +122,9 @@ async def edit(request: Request, principal: Caller, letter_id: LetterId, body: E
     status_code=204,
     responses=problems(401, 403, 404, 422, 503),
 )
-async def delete(request: Request, _: Caller, letter_id: LetterId) -> Response:
+async def delete(request: Request, caller: Caller, letter_id: LetterId) -> Response:
     await answers_of(request).dead_letters.remove(letter_id)
+    await audited(request, caller, "dead_letter.delete", f"dead_letter:{letter_id}")
     return Response(status_code=204)
 
 
@@ -130,6 +139,10 @@ async def replay(request: Request, principal: Caller, letter_id: LetterId) -> Re
     """Sends it again by the rules of every door. When this answers, what was accepted is durable;
     the letter is gone, or holds what was not."""
     receipt = await answers_of(request).dead_letters.replay(letter_id, principal.name)
+    counts = {"accepted": receipt.accepted, "rejected": receipt.rejected}
+    await audited(
+        request, principal, "dead_letter.replay", f"dead_letter:{letter_id}", None, counts
+    )
     answer = ReplayReceipt(
         received=receipt.received,
         accepted=receipt.accepted,

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, problems, rfc3339
-from pipewatcher.api.auth import Caller, answers_of
+from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
 from pipewatcher.model import ImportJob, ImportState, Rejection
 from pipewatcher.problems import rejections
@@ -160,6 +160,8 @@ async def upload(
         keep_stored=corrections == "skip",
         dry_run=dry_run,
     )
+    what = {"fileName": job.file_name, "bytes": job.bytes_total, "sha256": job.content_sha256}
+    await audited(request, principal, "import.create", f"import:{job.id}", None, what)
     started = ImportStarted(id=job.id, state=job.state)
     return json_answer(started, 202, {"location": f"/api/v1/imports/{job.id}"})
 
@@ -203,9 +205,13 @@ async def rejected(request: Request, _: Caller, import_id: ImportId) -> Response
     status_code=202,
     responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
 )
-async def apply(request: Request, _: Caller, import_id: ImportId) -> Response:
+async def apply(request: Request, caller: Caller, import_id: ImportId) -> Response:
     """Imports what a dry run has looked at, without another upload."""
-    return json_answer(_item(request, await answers_of(request).imports.apply(import_id)), 202)
+    job = await answers_of(request).imports.apply(import_id)
+    await audited(
+        request, caller, "import.apply", f"import:{import_id}", None, {"state": job.state}
+    )
+    return json_answer(_item(request, job), 202)
 
 
 @router.post(
@@ -213,17 +219,24 @@ async def apply(request: Request, _: Caller, import_id: ImportId) -> Response:
     status_code=202,
     responses=answers(ImportItem, status=202, errors=(404, 409, 422)),
 )
-async def resume(request: Request, _: Caller, import_id: ImportId) -> Response:
+async def resume(request: Request, caller: Caller, import_id: ImportId) -> Response:
     """Goes on where an interrupted, failed or cancelled import stood; no row counts twice."""
-    return json_answer(_item(request, await answers_of(request).imports.resume(import_id)), 202)
+    job = await answers_of(request).imports.resume(import_id)
+    await audited(
+        request, caller, "import.resume", f"import:{import_id}", None, {"state": job.state}
+    )
+    return json_answer(_item(request, job), 202)
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
-async def withdraw(request: Request, _: Caller, import_id: ImportId) -> Response:
+async def withdraw(request: Request, caller: Caller, import_id: ImportId) -> Response:
     """Cancels it while it is queued or running: what was stored stays, as the receipt says. Undoes
     it once it has ended: its readings go, and what they overwrote comes back; the state is
     `undoing` until that is done, then `undone`. Discards a dry run."""
-    return json_answer(_item(request, await answers_of(request).imports.withdraw(import_id)))
+    job = await answers_of(request).imports.withdraw(import_id)
+    state = {"state": job.state}
+    await audited(request, caller, "import.withdraw", f"import:{import_id}", None, state)
+    return json_answer(_item(request, job))
 
 
 @router.get("/{id}/undo", responses=answers(UndoPreviewItem, errors=(404, 409, 422)))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
-from pipewatcher.api.auth import Caller, answers_of
+from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import Rejection, Sensor
 
@@ -71,7 +71,7 @@ async def sensor(request: Request, _: Caller, equipment_id: EquipmentId) -> Resp
     max_body_size=JSON_BYTES_MAX,
 )
 async def change(
-    request: Request, _: Caller, equipment_id: EquipmentId, body: SensorChanges
+    request: Request, caller: Caller, equipment_id: EquipmentId, body: SensorChanges
 ) -> Response:
     """Sets the members that are sent; null clears one. A sensor is registered within about a second
     after its first reading is acknowledged; until then it is not found."""
@@ -83,7 +83,10 @@ async def change(
     if low is not None and high is not None and low > high:
         reason = "must not be above rangeMax"
         raise InvalidRequest(f"rangeMin {reason}", [Rejection(field="rangeMin", reason=reason)])
-    return json_answer(_item(await registry.update_sensor(equipment_id, changes)))
+    changed = await registry.update_sensor(equipment_id, changes)
+    before = {name: getattr(standing, name) for name in changes}
+    await audited(request, caller, "sensor.change", f"sensor:{equipment_id}", before, changes)
+    return json_answer(_item(changed))
 
 
 def _item(sensor: Sensor) -> SensorItem:

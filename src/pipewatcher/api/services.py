@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipewatcher.model import (
+    AuditEntry,
     DeadLetter,
     Forecast,
     ImportJob,
@@ -49,6 +50,33 @@ class Tokens(Protocol):
     async def rotate(self, token_id: int, overlap: Micros) -> tuple[Token, str]: ...
 
     async def revoke(self, token_id: int) -> Token: ...
+
+
+class Verified(Protocol):
+    @property
+    def entries(self) -> int: ...
+    @property
+    def broken_at(self) -> int | None: ...
+    @property
+    def head(self) -> str: ...
+
+
+class Audit(Protocol):
+    """Who changed what, as `identity.audit.Audit` keeps it."""
+
+    async def record(
+        self,
+        who: Principal,
+        address: str,
+        action: str,
+        target: str,
+        before: object = None,
+        after: object = None,
+    ) -> None: ...
+
+    async def find(self, limit: int, before_id: int | None, q: str) -> Sequence[AuditEntry]: ...
+
+    async def verify(self) -> Verified: ...
 
 
 class Progress(Protocol):
@@ -148,3 +176,4 @@ class Services:
     """Why no readings are taken at the moment; None while every door is open."""
     page: Path
     tokens: Tokens
+    audit: Audit

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, problems
-from pipewatcher.api.auth import COOKIE, Caller, SignInLimit, services_of
+from pipewatcher.api.auth import COOKIE, Caller, SignInLimit, audited, services_of
 from pipewatcher.errors import Unauthorized
-from pipewatcher.model import SECOND
+from pipewatcher.model import SECOND, Principal
 
 router = APIRouter(prefix="/api/v1/session", tags=["session"])
 
@@ -36,6 +36,8 @@ async def sign_in(request: Request, body: SignIn) -> Response:
         limit.failed(address)
         raise Unauthorized
     secret, session = found
+    who = Principal(name=session.name, role=session.role, by="session")
+    await audited(request, who, "session.begin", f"person:{session.name}")
     response = Response(status_code=204)
     response.set_cookie(
         COOKIE,
@@ -54,10 +56,11 @@ async def who_am_i(principal: Caller) -> Response:
 
 
 @router.delete("", status_code=204, responses=problems(401, 403))
-async def sign_out(request: Request, _: Caller) -> Response:
+async def sign_out(request: Request, caller: Caller) -> Response:
     cookie = request.cookies.get(COOKIE)
     if cookie:
         await services_of(request).sessions.sign_out(cookie)
+        await audited(request, caller, "session.end", f"person:{caller.name}")
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response

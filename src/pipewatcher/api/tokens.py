@@ -18,7 +18,7 @@ from pipewatcher.api.answers import (
     problems,
     rfc3339,
 )
-from pipewatcher.api.auth import Caller, services_of
+from pipewatcher.api.auth import Caller, audited, services_of
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import SECOND, Micros, Rejection, Token, TokenLimits, WriteScope
 from pipewatcher.validate import is_equipment_id
@@ -90,6 +90,7 @@ async def make(request: Request, caller: Caller, body: NewToken) -> Response:
     token, text = await services_of(request).tokens.make(
         body.name, body.role, _limits(body), created_by=caller.name
     )
+    await audited(request, caller, "token.create", f"token:{token.name}", None, _item(token))
     return _shown_once(token, text, 201)
 
 
@@ -99,18 +100,20 @@ async def make(request: Request, caller: Caller, body: NewToken) -> Response:
     max_body_size=JSON_BYTES_MAX,
 )
 async def rotate(
-    request: Request, _: Caller, token_id: TokenId, body: Rotation | None = None
+    request: Request, caller: Caller, token_id: TokenId, body: Rotation | None = None
 ) -> Response:
     """A new text; the one before it goes on for `overlapSeconds`, a day unless given."""
     overlap = (body or Rotation(overlapSeconds=DAY_S)).overlap_seconds * SECOND
     token, text = await services_of(request).tokens.rotate(token_id, overlap)
+    await audited(request, caller, "token.rotate", f"token:{token.name}", None, _item(token))
     return _shown_once(token, text, 200)
 
 
 @router.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-async def revoke(request: Request, _: Caller, token_id: TokenId) -> Response:
+async def revoke(request: Request, caller: Caller, token_id: TokenId) -> Response:
     """Refused from now on, by other processes within a second."""
-    await services_of(request).tokens.revoke(token_id)
+    token = await services_of(request).tokens.revoke(token_id)
+    await audited(request, caller, "token.revoke", f"token:{token.name}", _item(token))
     return Response(status_code=204)
 
 

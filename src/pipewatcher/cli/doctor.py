@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipewatcher.cli.local import checked, is_running, local_api
 from pipewatcher.errors import PipeWatcherError
+from pipewatcher.identity.audit import Verified, verify
 from pipewatcher.settings import PREFIX, Settings
 from pipewatcher.sources.mqtt_broker_client import check_broker
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
@@ -151,6 +152,25 @@ async def _ask_the_running_one(settings: Settings, report: Report) -> None:
         report.say("well", f"PipeWatcher {status['version']} runs on this folder; {behind}")
     else:
         report.say("wrong", f"PipeWatcher runs, but refuses readings: {status['reason']}; {behind}")
+    if urlsplit(settings.registry).scheme in EMBEDDED:
+        async with local_api(settings) as api:
+            audit = checked(await api.get("/api/v1/audit/verify")).json()
+        _audit(
+            report,
+            Verified(entries=audit["entries"], broken_at=audit["brokenAt"], head=audit["head"]),
+        )
+
+
+def _audit(report: Report, found: Verified) -> None:
+    if found.broken_at is not None:
+        report.say(
+            "wrong",
+            f"audit: entry {found.broken_at} does not follow from the one before it: the registry "
+            "was changed by other hands",
+            "Keep a copy of it as it is, and compare with a backup.",
+        )
+    elif found.entries:
+        report.say("well", f"audit: {found.entries:,} entries follow each other up to {found.head}")
 
 
 async def _engine(settings: Settings, name: str, report: Report, *, running: bool) -> None:
@@ -171,6 +191,8 @@ async def _engine(settings: Settings, name: str, report: Report, *, running: boo
                 opened = engine(name, settings)
                 try:
                     await opened.open()
+                    if name == "registry":
+                        _audit(report, await verify(opened))
                 finally:
                     await opened.close()
         except PipeWatcherError as error:

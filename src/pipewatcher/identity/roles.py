@@ -56,6 +56,8 @@ _TABLE: dict[str, Roles | None] = {
     "POST /api/v1/tokens": ADMINISTER,
     "POST /api/v1/tokens/{id}/rotate": ADMINISTER,
     "DELETE /api/v1/tokens/{id}": ADMINISTER,
+    "GET /api/v1/audit": ADMINISTER,
+    "GET /api/v1/audit/verify": ADMINISTER,
 }
 PERMISSIONS: Mapping[str, Roles | None] = _TABLE
 """`METHOD /path` as OpenAPI writes it → the roles that may."""

@@ -13,6 +13,7 @@ from pymongo import ReturnDocument
 
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportJob, Micros, Notification, Sensor
+from pipewatcher.registry.mongodb_audit import MongoDBAudit
 from pipewatcher.registry.mongodb_database import (
     ATTEMPTS,
     Document,
@@ -28,7 +29,7 @@ BATCH_IDS = 500
 _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
-class MongoDBRegistry(MongoDBIdentity, MongoDBDeadLetters):
+class MongoDBRegistry(MongoDBIdentity, MongoDBAudit, MongoDBDeadLetters):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""
 

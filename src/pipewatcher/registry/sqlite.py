@@ -9,6 +9,7 @@ import msgspec
 
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportJob, Micros, Notification, Sensor
+from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 
@@ -17,7 +18,7 @@ _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
-class SQLiteRegistry(SQLiteIdentity, SQLiteDeadLetters):
+class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLiteDeadLetters):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:
             insert = (

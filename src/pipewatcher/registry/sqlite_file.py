@@ -47,6 +47,16 @@ ALTER TABLE token ADD COLUMN previous_until INTEGER;
 ALTER TABLE token ADD COLUMN last_used_at INTEGER;
 ALTER TABLE session ADD COLUMN token_sha256 BLOB;
 """,
+    """
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY, at INTEGER NOT NULL, actor TEXT NOT NULL, "by" TEXT NOT NULL,
+    address TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, before TEXT, after TEXT,
+    previous BLOB NOT NULL, sha256 BLOB NOT NULL, words TEXT NOT NULL) STRICT;
+CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 
