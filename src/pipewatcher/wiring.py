@@ -72,6 +72,7 @@ log = logging.getLogger(__name__)
 PAGE = Path(__file__).parent / "page"
 MIB = 2**20
 DRAIN_TIMEOUT_S = 60.0
+CANCEL_AGAIN_S = 0.5
 FILES_WANTED = 65_536
 
 COMMIT_LOGS: dict[str, Callable[[Settings], CommitLog]] = {
@@ -523,7 +524,11 @@ async def _run(stack: contextlib.AsyncExitStack, work: Any, stop: Stop) -> None:
 
     async def cancel() -> None:
         task.remove_done_callback(ended)
-        task.cancel()
+        # Again until it ends: a driver may take a cancel for a connection that broke, as pymongo
+        # does, and the stage would go on.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
         await asyncio.gather(task, return_exceptions=True)
 
     stack.push_async_callback(cancel)

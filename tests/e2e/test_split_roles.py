@@ -32,6 +32,7 @@ from workload import (
     stored_of,
 )
 
+CAUGHT_UP_WITHIN_S = 120.0
 FAULTS = int(os.environ.get("PIPEWATCHER_TEST_FAULTS", "12"))
 
 pytestmark = [
@@ -255,7 +256,7 @@ async def test_without_influxdb_the_doors_accept_and_all_is_there_afterwards(pla
             assert refused.status_code == 503
             assert int(refused.headers["retry-after"]) > 0
             await asyncio.to_thread(plant.influxdb.start)
-        await caught_up(api)
+        await caught_up(api, CAUGHT_UP_WITHIN_S + 2 * away_s)
         await check_readings(api, ledger)
 
 
@@ -277,9 +278,9 @@ def test_embedded_engines_with_split_roles_are_refused_with_the_reason(tmp_path:
     assert "PIPEWATCHER_READINGS=duckdb: is a file that one process holds alone" in ended.stderr
 
 
-async def caught_up(api: httpx.AsyncClient) -> None:
+async def caught_up(api: httpx.AsyncClient, within_s: float = CAUGHT_UP_WITHIN_S) -> None:
     """Returns once the writers have everything."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         with contextlib.suppress(httpx.TransportError):
             if (await api.get("/api/v1/averages", params={"window": "5m"})).status_code == 200:
