@@ -287,4 +287,5 @@ def set_up_logging(log_format: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for chatty in ("uvicorn", "httpx"):  # a line for each request, ours to InfluxDB too
+        logging.getLogger(chatty).setLevel(logging.WARNING)
