@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from contract.commit_log_suite import deliver, rows_in, rows_of
+from pipewatcher.commit_log import kafka_reader
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.errors import CommitLogUnavailable, SettingsError
@@ -147,6 +149,33 @@ async def _follow(log: KafkaCommitLog, seen: list[Delivery]) -> None:
         async for delivery in deliveries:
             seen.append(delivery)
             await delivery.ack()
+
+
+async def test_a_commit_that_failed_is_made_again_though_nothing_more_arrives(
+    cluster: KafkaCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a rebalance, for the partitions that stay: answers wait for what is committed."""
+    refusals = 3
+
+    class RefusedAtFirst(Consumer):
+        def commit(self, *arguments, **options):
+            nonlocal refusals
+            if refusals > 0:
+                refusals -= 1
+                raise KafkaException(KafkaError(KafkaError.ILLEGAL_GENERATION))
+            return super().commit(*arguments, **options)
+
+    async with opened(cluster.url("refused", partitions=2)) as log:
+        await asyncio.gather(*(log.append_reading(f"EQ-{n}", n, 1.0, "http:a") for n in range(20)))
+        tail = await log.tail()
+        monkeypatch.setattr(kafka_reader, "Consumer", RefusedAtFirst)
+        reading = asyncio.create_task(_follow(log, []))
+        async with asyncio.timeout(60):
+            while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    assert refusals == 0
 
 
 async def test_one_of_three_nodes_killed_loses_nothing_that_was_acknowledged(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Sequence
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ CONSUME_TIMEOUT_S = 0.02
 REVOKE_TIMEOUT_S = 30.0
 """Longer than a store may take to store a delivery or to say that it cannot."""
 DEAD_LETTER_TIMEOUT_S = 10.0
+COMPLAIN_AGAIN_S = 10.0
 
 _OPTIONS = {
     "enable.auto.commit": False,
@@ -66,6 +68,7 @@ class KafkaReader:
         self._handed_over = 0
         self._acked: dict[int, int] = {}
         """Not committed yet."""
+        self._complained_at = -COMPLAIN_AGAIN_S
         self._moved = threading.Condition()
         self._closed = False
         self._keep_poison = keep_poison
@@ -143,6 +146,8 @@ class KafkaReader:
         return KafkaDelivery(batches, dict(self._position), self, offsets, epochs)
 
     def _commit(self) -> None:
+        """What fails is kept for the next time, also when nothing more arrives: until it is
+        committed, answers wait for it. What another reader owns by then is not ours to commit."""
         with self._moved:
             acked, self._acked = self._acked, {}
         if not acked:
@@ -150,10 +155,22 @@ class KafkaReader:
         topic = self._target.topic
         offsets = [TopicPartition(topic, part, offset) for part, offset in acked.items()]
         try:
-            self._consumer.commit(offsets=offsets, asynchronous=False)
+            committed = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            # They come again, to us or to another reader, and change nothing.
-            log.warning("offsets of %s are not committed: %s", self._group, error)
+            self._keep(acked, error.args[0])
+        else:
+            failed = {part.partition: part.error for part in committed if part.error is not None}
+            if failed:
+                kept = {part: acked[part] for part in failed}
+                self._keep(kept, next(iter(failed.values())))
+
+    def _keep(self, acked: Mapping[int, int], error: KafkaError) -> None:
+        if time.monotonic() - self._complained_at > COMPLAIN_AGAIN_S:
+            self._complained_at = time.monotonic()
+            log.warning("offsets of %s are not committed yet: %s", self._group, error.str())
+        with self._moved:
+            for partition, offset in acked.items():
+                self._acked.setdefault(partition, offset)
 
     def _bury(self, poison: Sequence[tuple[Message, str]]) -> None:
         """Durable in the dead-letter topic when it returns."""
