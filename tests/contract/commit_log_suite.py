@@ -14,7 +14,7 @@ from pipewatcher.model import Batch, Features, ImportBlock, Position, covers
 from pipewatcher.ports import Backlog, CommitLog, Delivery
 
 Row = tuple[str, int, float, str]
-WAIT_S = 20.0
+WAIT_S = 120.0
 
 
 def a_batch(
