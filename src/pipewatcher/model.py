@@ -319,13 +319,55 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     cadence_seconds: float | None = None
 
 
+class SensorCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """How a sensor is at the moment, with its newest reading."""
+
+    equipment_id: str
+    source: str | None
+    state: SensorState
+    last_time: Micros | None
+    last_value: float | None
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """A sensor that has fallen silent and was told of. Those of one cause share an `incident`."""
+
+    equipment_id: str
+    since: Micros
+    """Its newest reading."""
+    noticed_at: Micros
+    source: str | None
+    incident: str
+
+
+NotificationKind: TypeAlias = Literal[
+    "new_sensor",
+    "silent",
+    "back",
+    "import_done",
+    "import_failed",
+    "gap_closed",
+    "disk",
+    "lag",
+    "clock_skew",
+]
+
+
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened and that a person may want to know. `id` grows with each."""
+    """Something that happened and that a person may want to know. `id` grows with each.
+
+    It stands for `count` sensors (of one `source`, where that is known); `equipment_id` names the
+    only one.
+    """
 
     id: int
-    kind: Literal["new_sensor"]
+    kind: NotificationKind
     equipment_id: str | None
     created_at: Micros
+    count: int = 1
+    source: str | None = None
+    import_id: int | None = None
+    detail: str | None = None
 
 
 ImportState: TypeAlias = Literal[

@@ -22,6 +22,7 @@ from pipewatcher.model import (
     Sensor,
     SensorAverage,
     Series,
+    Silence,
     StoredReading,
     StoreStats,
     UndoCounts,
@@ -272,7 +273,52 @@ class DeadLetterRegistry(Protocol):
         ...
 
 
-class Registry(TokenRegistry, SessionRegistry, AuditRegistry, DeadLetterRegistry, Protocol):
+class NoticeRegistry(Protocol):
+    """What people are told, what each of them has read, and which sensors are silent."""
+
+    async def notify(self, notification: Notification, key: str) -> None:
+        """Adds it under the next id (its own is not looked at), or replaces the one with this key
+        when `count` has grown: then it is told anew. Else nothing changes. Durable."""
+        ...
+
+    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
+        """Newest first."""
+        ...
+
+    async def notifications_after(self, after_id: int, limit: int) -> list[Notification]:
+        """Oldest first."""
+        ...
+
+    async def count_unread(self, person: str, count_max: int) -> int:
+        """At most `count_max`."""
+        ...
+
+    async def read_up_to(self, person: str) -> int:
+        """The greatest id that the person has read; 0 at first."""
+        ...
+
+    async def mark_read(self, person: str, up_to: int) -> None:
+        """Never goes back."""
+        ...
+
+    async def silences(self) -> list[Silence]:
+        """Sorted by equipmentId."""
+        ...
+
+    async def begin_silences(self, silences: Sequence[Silence]) -> None:
+        """Leaves those alone that have begun already."""
+        ...
+
+    async def end_silences(self, equipment_ids: Sequence[str]) -> None: ...
+
+    async def claim(self, what: str, holder: str, now: Micros, until: Micros) -> bool:
+        """Whether `holder` may do this work until then: nobody else holds it at `now`."""
+        ...
+
+
+class Registry(
+    TokenRegistry, SessionRegistry, AuditRegistry, DeadLetterRegistry, NoticeRegistry, Protocol
+):
     """Sensors, imports and identity: small, slow-changing, transactional."""
 
     async def open(self) -> None: ...
@@ -299,10 +345,6 @@ class Registry(TokenRegistry, SessionRegistry, AuditRegistry, DeadLetterRegistry
         self, equipment_id: str, changes: Mapping[str, str | float | None]
     ) -> Sensor:
         """Sets the named fields of `Sensor` and returns the result. Raises `NotFound`."""
-        ...
-
-    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
-        """Newest first."""
         ...
 
     async def add_import(self, job: ImportJob) -> ImportJob:

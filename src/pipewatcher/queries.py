@@ -24,6 +24,7 @@ from pipewatcher.model import (
     Rejection,
     Sensor,
     SensorAverage,
+    SensorCondition,
     SensorState,
     Series,
     StoredReading,
@@ -33,6 +34,7 @@ from pipewatcher.ports import ReadingsStore, Registry
 
 WINDOW_MAX = 3_660 * DAY
 BUCKETS_MAX = 1_440
+CONDITION_WINDOW = DAY
 SERIES_SENSORS_MAX = 20
 READINGS_MAX = 10_000
 LATE_STEPS = 3
@@ -161,6 +163,15 @@ class Queries:
         await self._fresh()
         return await self._store.history(equipment_id, event_time)
 
+    async def conditions(self) -> list[SensorCondition]:
+        """Every sensor that ever sent, as it is now."""
+        await self._fresh()
+        now = self.now()
+        # Also readings of clocks that run ahead of ours.
+        figures = await self._store.averages(now - CONDITION_WINDOW, now + HOUR)
+        sensors = {sensor.equipment_id: sensor for sensor in await self._registry.sensors()}
+        return await asyncio.to_thread(_conditions, figures, sensors, now)
+
     @contextlib.contextmanager
     def _timed(self) -> Iterator[None]:
         began = time.monotonic()
@@ -194,6 +205,24 @@ def state_of(sensor: Sensor | None, figure: SensorAverage | None, now: Micros) -
     if age > max(SILENT_MIN, SILENT_STEPS * step):
         return "silent"
     return "late" if age > max(MINUTE, LATE_STEPS * step) else "ok"
+
+
+def _conditions(
+    figures: Sequence[SensorAverage], sensors: dict[str, Sensor], now: Micros
+) -> list[SensorCondition]:
+    found = []
+    for figure in figures:
+        sensor = sensors.get(figure.equipment_id)
+        found.append(
+            SensorCondition(
+                equipment_id=figure.equipment_id,
+                source=sensor.source if sensor is not None else None,
+                state=state_of(sensor, figure, now),
+                last_time=figure.last_time,
+                last_value=figure.last_value,
+            )
+        )
+    return found
 
 
 def _joined(

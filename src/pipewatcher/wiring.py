@@ -41,6 +41,7 @@ from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.token_service import TokenService
 from pipewatcher.identity.tokens import Authenticator
 from pipewatcher.intake import Intake
+from pipewatcher.live import Live
 from pipewatcher.memory import give_back_freed_memory
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
@@ -64,6 +65,7 @@ from pipewatcher.sources.mqtt_ingest import Ingest as MqttIngest
 from pipewatcher.sources.mqtt_listener import MqttListener
 from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.tls import Certificate
+from pipewatcher.watch import Watch
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
 
@@ -123,6 +125,7 @@ class Historian:
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
     imports: ImportService | None
+    live: Live | None
     authenticator: Authenticator
     sessions: Sessions
     stop: Stop
@@ -178,6 +181,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         stack.push_async_callback(intake.close)
         queries: Queries | None = None
         imports: ImportService | None = None
+        live: Live | None = None
         if "api" in roles:
             assert store is not None
             freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
@@ -201,6 +205,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             )
             await imports.start()
             stack.push_async_callback(imports.stop)
+            live = Live(registry, queries.conditions)
+            watch = Watch(registry, queries.conditions, intake.refusal, commit_log.backlog)
+            await _run(stack, watch.run(), stop)
         topic_rules = TopicRules(
             sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
         )
@@ -221,6 +228,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             discovery=discovery,
             queries=queries,
             imports=imports,
+            live=live,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
             stop=stop,
@@ -349,6 +357,8 @@ async def _close_doors(
     running.intake.stop()
     if mqtt is not None:
         mqtt.stop()
+    if running.live is not None:
+        await running.live.stop()
     server.should_exit = True
 
 
@@ -465,10 +475,12 @@ def _services(
     )
     answers: Answers | None = None
     if running.queries is not None and running.imports is not None:
+        assert running.live is not None
         answers = Answers(
             queries=running.queries,
             registry=running.registry,
             imports=running.imports,
+            live=running.live,
             dead_letters=DeadLetterDesk(
                 running.registry,
                 running.intake,

@@ -12,6 +12,7 @@ import pytest
 from contract.registry_audit_suite import RegistryAuditSuite
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
+from contract.registry_notices_suite import RegistryNoticesSuite
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportCounts, ImportJob, Rejection
 from pipewatcher.ports import Registry
@@ -29,7 +30,9 @@ def a_job(name: str = "x.csv") -> ImportJob:
     )
 
 
-class RegistrySuite(RegistryDeadLettersSuite, RegistryIdentitySuite, RegistryAuditSuite):
+class RegistrySuite(
+    RegistryDeadLettersSuite, RegistryIdentitySuite, RegistryAuditSuite, RegistryNoticesSuite
+):
     async def open_registry(self, folder: Path) -> Registry:
         raise NotImplementedError
 

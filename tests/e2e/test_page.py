@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -133,6 +134,40 @@ def test_a_sensor_shows_its_chart_and_is_renamed(page: Page) -> None:
     page.get_by_label("Theme: Light").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     picture(page, "sensor-dark")
+
+
+def test_a_file_is_looked_at_applied_and_undone(page: Page, tmp_path: Path) -> None:
+    sign_in(page)
+    file = tmp_path / "story.csv"
+    rows = "".join(f"STORY-1,2026-01-01T00:{n:02}:00Z,{n}\n" for n in range(40))
+    file.write_text(f"equipmentId,timestamp,value\n{rows}")
+    page.get_by_role("link", name="Imports").click()
+    page.get_by_label("First show what would change").check()
+    page.get_by_label("Drop a CSV file here").set_input_files(file)
+    receipt = page.get_by_label("File story.csv")
+    expect(receipt).to_contain_text("Looked at, not applied", timeout=20_000)
+    forecast = receipt.get_by_role("group", name="What it would do")
+    expect(forecast).to_contain_text("0 → 40")
+    expect(forecast).to_contain_text("19.50")
+    picture(page, "dry-run")
+    forecast.get_by_role("button", name="Apply").click()
+    expect(receipt).to_contain_text("Done", timeout=20_000)
+    bell = page.get_by_role("button", name="Notifications")
+    expect(bell).to_contain_text(re.compile("[1-9]"), timeout=20_000)
+    bell.click()
+    lines = page.get_by_label("Notifications", exact=True)
+    expect(lines).to_contain_text("Import story.csv is done", timeout=20_000)
+    picture(page, "bell")
+    expect(bell).not_to_contain_text(re.compile("[1-9]"))
+    bell.click()
+    receipt.get_by_role("button", name="Undo…").click()
+    preview = receipt.get_by_role("group", name="What undoing would do")
+    expect(preview).to_contain_text("STORY-1", timeout=20_000)
+    picture(page, "undo")
+    preview.get_by_role("button", name="Undo now").click()
+    expect(receipt).to_contain_text("40 readings went, 0 came back.", timeout=20_000)
+    page.get_by_role("button", name="Language").click()
+    expect(page.get_by_label("Arquivo story.csv")).to_contain_text("40 leituras saíram, 0 voltaram")
 
 
 def test_a_csv_is_uploaded_and_its_receipt_names_the_bad_row(page: Page, tmp_path: Path) -> None:

@@ -3,10 +3,13 @@ import type {
   DeadLetterItem,
   DeadLettersPage,
   Door,
+  Forecast,
   ImportItem,
+  NotificationsPage,
   Problem,
   SensorItem,
   SeriesPage,
+  UndoPreview,
 } from "./types";
 
 export class ApiError extends Error {
@@ -46,7 +49,7 @@ export const api = {
   changeSensor: (id: string, changes: Partial<SensorItem>) =>
     call<SensorItem>(sensorPath(id), json("PATCH", changes)),
   imports: () => call<{ items: ImportItem[] }>("/imports?limit=50"),
-  cancelImport: (id: number) => call<ImportItem>(`/imports/${String(id)}`, { method: "DELETE" }),
+  withdrawImport: (id: number) => call<ImportItem>(`/imports/${String(id)}`, { method: "DELETE" }),
   resumeImport: (id: number) =>
     call<ImportItem>(`/imports/${String(id)}/resume`, { method: "POST" }),
   deadLetters: (door: Door | "", text: string, cursor: string) =>
@@ -65,17 +68,27 @@ export const api = {
     }),
   removeDeadLetter: (id: number) =>
     call<undefined>(`/dead-letters/${String(id)}`, { method: "DELETE" }),
+  applyImport: (id: number) => call<ImportItem>(`/imports/${String(id)}/apply`, { method: "POST" }),
+  forecast: (id: number) => call<Forecast>(`/imports/${String(id)}/dry-run`),
+  undoPreview: (id: number) => call<UndoPreview>(`/imports/${String(id)}/undo`),
+  notifications: () => call<NotificationsPage>("/notifications?limit=30"),
+  markRead: (upTo: number) =>
+    call<{ unread: number }>("/notifications/read", json("PUT", { upTo })),
 };
 
 /** Sends a file; `onProgress` is told the share that is sent, 0 to 1. */
 export function upload(
   file: File,
-  timezone: string,
+  options: { timezone: string; dryRun: boolean },
   onProgress: (share: number) => void,
 ): Promise<{ id: number }> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/api/v1/imports${timezone ? `?${query({ tz: timezone })}` : ""}`);
+    const given = {
+      dry_run: String(options.dryRun),
+      ...(options.timezone ? { tz: options.timezone } : {}),
+    };
+    request.open("POST", `/api/v1/imports?${query(given)}`);
     request.responseType = "json";
     request.upload.onprogress = (event) => {
       onProgress(event.total ? event.loaded / event.total : 0);

@@ -55,7 +55,11 @@ export interface SensorItem {
 
 export interface ImportItem {
   id: number;
-  state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted" | "undone";
+  state:
+    "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted" | "undoing" | "undone";
+  dryRun: boolean;
+  undoable: boolean;
+  undone: { removed: number; restored: number } | null;
   fileName: string;
   created: string;
   bytesTotal: number;
@@ -95,6 +99,68 @@ export interface DeadLettersPage {
   items: DeadLetterItem[];
   total: number;
   nextCursor: string | null;
+}
+
+export interface Forecast {
+  accepted: number;
+  new: number;
+  identical: number;
+  corrected: number;
+  repeated: number;
+  sensors: number;
+  newSensors: number;
+  newSensorIds: string[];
+  changes: {
+    equipmentId: string;
+    countBefore: number;
+    countAfter: number;
+    meanBefore: number | null;
+    meanAfter: number;
+  }[];
+  liveOverwritten: number;
+  liveRows: { equipmentId: string; timestamp: string; stored: number; value: number }[];
+  suspicions: {
+    kind: "outside_range" | "unit_jump" | "clock_shifted" | "after_newest" | "duplicate_file";
+    sensors: number;
+    readings: number;
+    importId: number | null;
+    items: { equipmentId: string; factor: number | null; shiftHours: number | null }[];
+  }[];
+}
+
+export interface UndoPreview {
+  removed: number;
+  restored: number;
+  changed: number;
+  overtaken: number;
+  sensors: number;
+  items: { equipmentId: string; removed: number; restored: number; first: string; last: string }[];
+}
+
+export interface NotificationItem {
+  id: number;
+  kind:
+    | "new_sensor"
+    | "silent"
+    | "back"
+    | "import_done"
+    | "import_failed"
+    | "gap_closed"
+    | "disk"
+    | "lag"
+    | "clock_skew";
+  equipmentId: string | null;
+  count: number;
+  source: string | null;
+  importId: number | null;
+  detail: string | null;
+  created: string;
+  unread: boolean;
+}
+
+export interface NotificationsPage {
+  items: NotificationItem[];
+  unread: number;
 }
 
 export interface Problem {

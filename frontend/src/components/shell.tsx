@@ -6,6 +6,7 @@ import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 
 import { api, ApiError } from "@/api/client";
+import { Bell } from "@/components/bell";
 import { SignIn } from "@/components/sign-in";
 import { THEMES, useTheme, type Theme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
@@ -54,6 +55,7 @@ export function Shell({ children }: { children: ReactNode }) {
           </nav>
         )}
         <div className="row push">
+          {me.data && <Bell />}
           <button
             onClick={() => {
               setLanguage(language === "en" ? "pt-BR" : "en");

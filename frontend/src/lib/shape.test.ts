@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AverageItem, Bucket } from "@/api/types";
 
 import { age, bytes, number, tick } from "./format";
-import { linePoints, matching, sorted, unitsOf } from "./shape";
+import { linePoints, matching, sorted, suspects, unitsOf } from "./shape";
 
 const item = (
   equipmentId: string,
@@ -88,4 +88,16 @@ describe("formats", () => {
     expect(bytes(1_500_000, "en")).toBe("1.5 MB");
     expect(bytes(12, "en")).toBe("12 B");
   });
+});
+
+it("suspects are named with what is suspected, and cut off", () => {
+  const item = { equipmentId: "EQ-1", factor: null, shiftHours: null };
+  const suspicion = { kind: "unit_jump" as const, sensors: 7, readings: 9, importId: null };
+  expect(
+    suspects({
+      ...suspicion,
+      items: [item, { ...item, factor: 1000.4 }, { ...item, shiftHours: -3 }],
+    }),
+  ).toBe("EQ-1, EQ-1 (× 1000), EQ-1 (−3 h), …");
+  expect(suspects({ ...suspicion, sensors: 0, items: [] })).toBe("");
 });

@@ -1,4 +1,4 @@
-import type { AverageItem, Bucket, SensorState } from "@/api/types";
+import type { AverageItem, Bucket, Forecast, SensorState } from "@/api/types";
 
 export type SortKey =
   | "state"
@@ -90,4 +90,16 @@ export function linePoints(buckets: Bucket[], bucketSeconds: number): LinePoint[
     previous = time;
   }
   return points;
+}
+
+/** "EQ-1 (× 1000), EQ-2 (+3 h), …": the first five sensors of a suspicion. */
+export function suspects(suspicion: Forecast["suspicions"][number]): string {
+  const told = suspicion.items.slice(0, 5).map((item) => {
+    if (item.shiftHours !== null)
+      return `${item.equipmentId} (${item.shiftHours > 0 ? "+" : "−"}${String(Math.abs(item.shiftHours))} h)`;
+    if (item.factor !== null)
+      return `${item.equipmentId} (× ${String(Number(item.factor.toPrecision(3)))})`;
+    return item.equipmentId;
+  });
+  return told.join(", ") + (suspicion.sensors > told.length ? ", …" : "");
 }

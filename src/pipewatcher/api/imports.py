@@ -176,14 +176,14 @@ async def imports(
     """Newest first."""
     found = list(await answers_of(request).imports.jobs(limit + 1, cursor))
     more = len(found) > limit
-    items = [_item(request, job) for job in found[:limit]]
+    items = [import_item(request, job) for job in found[:limit]]
     next_cursor = str(found[limit - 1].id) if more else None
     return json_answer(ImportsPage(items=items, next_cursor=next_cursor))
 
 
 @router.get("/{id}", responses=answers(ImportItem, errors=(404, 422)))
 async def one(request: Request, _: Caller, import_id: ImportId) -> Response:
-    return json_answer(_item(request, await answers_of(request).imports.job(import_id)))
+    return json_answer(import_item(request, await answers_of(request).imports.job(import_id)))
 
 
 @router.get(
@@ -211,7 +211,7 @@ async def apply(request: Request, caller: Caller, import_id: ImportId) -> Respon
     await audited(
         request, caller, "import.apply", f"import:{import_id}", None, {"state": job.state}
     )
-    return json_answer(_item(request, job), 202)
+    return json_answer(import_item(request, job), 202)
 
 
 @router.post(
@@ -225,7 +225,7 @@ async def resume(request: Request, caller: Caller, import_id: ImportId) -> Respo
     await audited(
         request, caller, "import.resume", f"import:{import_id}", None, {"state": job.state}
     )
-    return json_answer(_item(request, job), 202)
+    return json_answer(import_item(request, job), 202)
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
@@ -236,7 +236,7 @@ async def withdraw(request: Request, caller: Caller, import_id: ImportId) -> Res
     job = await answers_of(request).imports.withdraw(import_id)
     state = {"state": job.state}
     await audited(request, caller, "import.withdraw", f"import:{import_id}", None, state)
-    return json_answer(_item(request, job))
+    return json_answer(import_item(request, job))
 
 
 @router.get("/{id}/undo", responses=answers(UndoPreviewItem, errors=(404, 409, 422)))
@@ -266,7 +266,7 @@ async def preview_undo(request: Request, _: Caller, import_id: ImportId) -> Resp
     )
 
 
-def _item(request: Request, job: ImportJob) -> ImportItem:
+def import_item(request: Request, job: ImportJob) -> ImportItem:
     live = answers_of(request).imports.progress(job.id)
     counts = job.counts
     receipt = ImportReceipt(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -149,6 +149,19 @@ class DeadLetters(Protocol):
     async def replay(self, letter_id: int, by: str) -> Receipt: ...
 
 
+class LiveEvent(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> object: ...
+
+
+class Live(Protocol):
+    def subscribe(self, last_event_id: str | None) -> AsyncGenerator[LiveEvent, None]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What a process with the role `api` has."""
@@ -156,6 +169,7 @@ class Answers:
     queries: Queries
     registry: Registry
     imports: Imports
+    live: Live
     dead_letters: DeadLetters
 
 

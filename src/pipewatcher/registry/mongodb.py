@@ -12,7 +12,7 @@ import msgspec
 from pymongo import ReturnDocument
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import ImportJob, Micros, Notification, Sensor
+from pipewatcher.model import ImportJob, Micros, Sensor
 from pipewatcher.registry.mongodb_audit import MongoDBAudit
 from pipewatcher.registry.mongodb_database import (
     ATTEMPTS,
@@ -23,13 +23,14 @@ from pipewatcher.registry.mongodb_database import (
 )
 from pipewatcher.registry.mongodb_dead_letters import MongoDBDeadLetters
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
+from pipewatcher.registry.mongodb_notices import MongoDBNotices
 
 BATCH_IDS = 500
 """Sensors per round trip when many are registered."""
 _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
-class MongoDBRegistry(MongoDBIdentity, MongoDBAudit, MongoDBDeadLetters):
+class MongoDBRegistry(MongoDBIdentity, MongoDBAudit, MongoDBDeadLetters, MongoDBNotices):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""
 
@@ -83,12 +84,6 @@ class MongoDBRegistry(MongoDBIdentity, MongoDBAudit, MongoDBDeadLetters):
                 return
             await self._catch_up("notification", "id")
         raise NoFreeNumber
-
-    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
-        older = {} if before_id is None else {"id": {"$lt": before_id}}
-        with answering():
-            found = self._collection("notification").find(older, {"_id": 0}).sort("id", -1)
-            return msgspec.convert(await found.limit(limit).to_list(), list[Notification])
 
     async def sensors(self) -> list[Sensor]:
         with answering():

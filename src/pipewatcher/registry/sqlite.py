@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import ImportJob, Micros, Notification, Sensor
+from pipewatcher.model import ImportJob, Micros, Sensor
 from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
+from pipewatcher.registry.sqlite_notices import SQLiteNotices
 
 _SENSOR_FIELDS = Sensor.__struct_fields__
 _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
-class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLiteDeadLetters):
+class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLiteDeadLetters, SQLiteNotices):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:
             insert = (
@@ -37,19 +38,6 @@ class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLiteDeadLetters):
             return new
 
         return await self._run(add)
-
-    async def notifications(self, limit: int, before_id: int | None = None) -> list[Notification]:
-        rows = await self._rows(
-            "SELECT id, kind, equipment_id, created_at FROM notification "
-            "WHERE ?1 IS NULL OR id < ?1 ORDER BY id DESC LIMIT ?2",
-            (before_id, limit),
-        )
-        return [
-            msgspec.convert(
-                dict(zip(Notification.__struct_fields__, row, strict=True)), Notification
-            )
-            for row in rows
-        ]
 
     async def sensors(self) -> list[Sensor]:
         query = f"SELECT {_SENSOR_COLUMNS} FROM sensor ORDER BY equipment_id"

@@ -57,6 +57,21 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
 CREATE TRIGGER audit_is_not_cut BEFORE DELETE ON audit
     BEGIN SELECT RAISE(ABORT, 'the audit is only added to'); END;
 """,
+    """
+ALTER TABLE notification ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE notification ADD COLUMN source TEXT;
+ALTER TABLE notification ADD COLUMN import_id INTEGER;
+ALTER TABLE notification ADD COLUMN detail TEXT;
+ALTER TABLE notification ADD COLUMN key TEXT;
+CREATE UNIQUE INDEX notification_key ON notification (key);
+CREATE TABLE notification_read (
+    person TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE silence (
+    equipment_id TEXT PRIMARY KEY, since INTEGER NOT NULL, noticed_at INTEGER NOT NULL,
+    source TEXT, incident TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE lease (
+    what TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,8 @@ from pipewatcher.model import (
     ImportJob,
     ImportState,
     Micros,
+    Notification,
+    NotificationKind,
     Rejection,
     UndoPreview,
 )
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 TRY_AGAIN_S = 5.0
 ENDED = frozenset({"done", "failed", "cancelled", "undone"})
 RESUMABLE = frozenset({"interrupted", "failed", "cancelled"})
+TOLD: Mapping[str, NotificationKind] = {"done": "import_done", "failed": "import_failed"}
 UNDOABLE = frozenset({"done", "failed", "cancelled"})
 
 
@@ -321,8 +324,22 @@ class ImportService:
             if state == "done":
                 job.bytes_done = job.bytes_total
             job.state = state
+            await self._tell(job)
             await self._registry.save_import(job)
             self._running = None
+
+    async def _tell(self, job: ImportJob) -> None:
+        """Before the state is saved: after a crash between the two it ends, and is told, again."""
+        if job.state in TOLD and not job.dry_run:
+            notification = Notification(
+                id=0,
+                kind=TOLD[job.state],
+                equipment_id=None,
+                created_at=int(time.time() * SECOND),
+                import_id=job.id,
+                detail=job.file_name,
+            )
+            await self._registry.notify(notification, f"import:{job.id}:{job.state}")
 
     def _is_here(self, job: ImportJob) -> bool:
         return job.kept_by in {"", self._kept_by}

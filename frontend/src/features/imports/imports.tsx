@@ -8,7 +8,10 @@ import type { ImportItem } from "@/api/types";
 import { fill, useSpeech } from "@/i18n/language";
 import { bytes, count, moment, percent } from "@/lib/format";
 
-const RUNNING = new Set(["queued", "running"]);
+import { Consequences } from "./consequences";
+import { Undo } from "./undo";
+
+const RUNNING = new Set(["queued", "running", "undoing"]);
 
 /** CSV files: send one, watch it, read its receipt. */
 export function Imports() {
@@ -46,6 +49,7 @@ export function Imports() {
 function Upload({ onDone }: { onDone: () => void }) {
   const { texts, language } = useSpeech();
   const [zone, setZone] = useState("");
+  const [dryRun, setDryRun] = useState(false);
   const [over, setOver] = useState(false);
   const [share, setShare] = useState<number | null>(null);
   const [fault, setFault] = useState<string | null>(null);
@@ -54,7 +58,7 @@ function Upload({ onDone }: { onDone: () => void }) {
     setFault(null);
     setShare(0);
     try {
-      await upload(file, zone.trim(), setShare);
+      await upload(file, { timezone: zone.trim(), dryRun }, setShare);
       onDone();
     } catch (error) {
       setFault(error instanceof ApiError && error.status > 0 ? error.message : texts.unreachable);
@@ -101,6 +105,16 @@ function Upload({ onDone }: { onDone: () => void }) {
             }}
           />
         </label>
+        <label className="row">
+          <input
+            type="checkbox"
+            checked={dryRun}
+            onChange={(event) => {
+              setDryRun(event.target.checked);
+            }}
+          />
+          {texts.dryRun}
+        </label>
         <span className="quiet">{texts.csvHelp}</span>
       </div>
       {share !== null && (
@@ -136,8 +150,16 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
     failed: texts.stateFailed,
     cancelled: texts.stateCancelled,
     interrupted: texts.stateInterrupted,
+    undoing: texts.stateUndoing,
     undone: texts.stateUndone,
   };
+  const looked = item.dryRun && item.state === "done";
+  const state = looked
+    ? texts.stateLooked
+    : item.dryRun && item.state === "running"
+      ? texts.stateLooking
+      : states[item.state];
+  const [undoing, setUndoing] = useState(false);
   const receipt = item.receipt;
   // A store that keeps the last write only cannot know what a row did to the one before.
   const unsplit = item.state === "done" && receipt.new === null;
@@ -160,7 +182,7 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
         <h2>
           #{item.id} {item.fileName}
         </h2>
-        <span className={item.state === "failed" ? "error" : "quiet"}>{states[item.state]}</span>
+        <span className={item.state === "failed" ? "error" : "quiet"}>{state}</span>
         <span className="quiet">
           {moment(item.created, language)} · {bytes(item.bytesTotal, language)}
         </span>
@@ -170,14 +192,23 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
             {count(item.rowsDone, language)}
           </span>
         )}
-        {RUNNING.has(item.state) && (
-          <button className="push" onClick={() => void act(api.cancelImport)}>
+        {["queued", "running"].includes(item.state) && (
+          <button className="push" onClick={() => void act(api.withdrawImport)}>
             {texts.cancel}
           </button>
         )}
         {["failed", "cancelled", "interrupted"].includes(item.state) && (
           <button className="push" onClick={() => void act(api.resumeImport)}>
             {texts.resume}
+          </button>
+        )}
+        {item.undoable && !undoing && (
+          <button
+            onClick={() => {
+              setUndoing(true);
+            }}
+          >
+            {texts.undo}
           </button>
         )}
       </div>
@@ -195,6 +226,33 @@ function Receipt({ item, onChange }: { item: ImportItem; onChange: () => void })
           </div>
         ))}
       </div>
+      {item.undone && (
+        <p className="quiet">
+          {fill(texts.undoneLine, {
+            removed: count(item.undone.removed, language),
+            restored: count(item.undone.restored, language),
+          })}
+        </p>
+      )}
+      {looked && (
+        <Consequences
+          id={item.id}
+          onApply={() => void act(api.applyImport)}
+          onDiscard={() => void act(api.withdrawImport)}
+        />
+      )}
+      {undoing && item.undoable && (
+        <Undo
+          id={item.id}
+          onUndo={() => {
+            setUndoing(false);
+            void act(api.withdrawImport);
+          }}
+          onKeep={() => {
+            setUndoing(false);
+          }}
+        />
+      )}
       {unsplit && <p className="quiet">{texts.unsplit}</p>}
       {receipt.errors.length > 0 && (
         <>
