@@ -14,21 +14,30 @@ import uvloop
 
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.intake import Intake
-from pipewatcher.model import Principal
+from pipewatcher.model import Principal, WriteScope
+from pipewatcher.rate import RateLimit
 
 WAIT_S = 20.0
 DEVICE_TOKEN = "pw_device-token-0123456789"
 VIEWER_TOKEN = "pw_viewer-token-0123456789"
+SCOPED_TOKEN = "pw_scoped-token-0123456789"
+"""May write sensors whose name begins with `A-`, 100 messages a second."""
 WRITER_ROLES = frozenset({"admin", "operator", "device"})
 
 
 class KnownTokens:
-    """A device's and a viewer's; `revoked` takes the device's away."""
+    """A device's, a viewer's, and one with limits."""
 
     def __init__(self) -> None:
         self.known = {
             f"Bearer {DEVICE_TOKEN}".encode(): Principal(name="device", role="device"),
             f"Bearer {VIEWER_TOKEN}".encode(): Principal(name="viewer", role="viewer"),
+            f"Bearer {SCOPED_TOKEN}".encode(): Principal(
+                name="scoped",
+                role="device",
+                writes=WriteScope(prefix="A-"),
+                rate=RateLimit(100),
+            ),
         }
 
     def bearer(self, header: bytes | None) -> Principal | None:

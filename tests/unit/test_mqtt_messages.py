@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loop_harness import until
+from loop_harness import SCOPED_TOKEN, until
 from mqtt_harness import NOON, Running, connect, publish, reading, running
 
 PUBACK, PUBREC, PUBCOMP = 0x40, 0x50, 0x70
@@ -268,3 +268,24 @@ def test_an_append_that_fails_is_never_acknowledged(tmp_path: Path) -> None:
         assert new.packet()[1][:3] == b"\0\1\x83"
         old.send(publish(reading("FAIL"), packet_id=1, level=4))
         assert old.rest() == []
+
+
+def test_a_token_writes_the_sensors_that_it_may_and_no_faster_than_it_may(
+    listener: Running,
+) -> None:
+    raw = listener.connected(5, token=SCOPED_TOKEN)
+    raw.send(
+        publish(reading("A-1"), packet_id=1),
+        publish(reading("B-1"), packet_id=2),
+        publish(b"[" + reading("A-2") + b"," + reading("B-2") + b"]", packet_id=3),
+    )
+    assert raw.packet() == (PUBACK, b"\0\1")
+    assert raw.packet()[1][:3] == b"\0\2\x87"
+    _, body = raw.packet()
+    assert body[:3] == b"\0\3\x87"
+    assert b"item 1: equipmentId: is not one that this token may write" in body
+    assert [row[0] for row in listener.stored_of("A-2", 1)] == ["A-2"]
+    raw.send(*(publish(reading("A-3"), packet_id=number) for number in range(1, 301)))
+    codes = [raw.packet()[1][2:3] for _ in range(300)]
+    assert codes.count(b"\x97") > 100
+    assert [row for row in listener.stored if row[0].startswith("B-")] == []

@@ -34,6 +34,7 @@ from pipewatcher.sources.mqtt_packets import (
 )
 from pipewatcher.sources.mqtt_payload import Parsed
 from pipewatcher.sources.mqtt_wire import MqttFault, Reason
+from pipewatcher.validate import CODE_NOT_ALLOWED
 
 REFUSALS_TOLD_MAX = 5
 NO_SUBSCRIPTIONS = "PipeWatcher takes readings; it publishes nothing."
@@ -285,8 +286,11 @@ def _good(message: _Message) -> bytes:
 
 def _why(message: _Message, error: PipeWatcherError | None) -> tuple[Reason, str]:
     if error is None:
-        assert message.refused is not None
-        return Reason.PAYLOAD_INVALID, _refusals(message.refused)
+        refused = message.refused
+        assert refused is not None
+        out_of_scope = refused.rejected_by_code.keys() == {CODE_NOT_ALLOWED}
+        reason = Reason.NOT_AUTHORIZED if out_of_scope else Reason.PAYLOAD_INVALID
+        return reason, _refusals(refused)
     if isinstance(error, Busy) and not isinstance(error, CommitLogUnavailable | Stopping):
         return Reason.QUOTA_EXCEEDED, error.detail
     return Reason.IMPLEMENTATION_SPECIFIC, error.detail
