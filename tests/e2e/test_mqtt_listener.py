@@ -204,8 +204,9 @@ def test_paho_is_told_what_is_wrong_or_it_is_a_dead_letter(server: Server) -> No
         for number, body in enumerate(bad):
             client.send(number, body, qos=1 + number)
         until(lambda client=client: len(client.codes) == len(bad))  # type: ignore[misc]
-    # A PUBREC that says no has no callback of its own in paho: it tells it as any other.
     assert new.codes[0].value == 0x99
+    # paho goes on after a PUBREC that says no, and tells what the PUBCOMP says.
+    assert new.codes[1].value == 0x92
     assert new.reasons[0].startswith("not JSON")
     assert {code.value for code in old.codes.values()} == {0}
     letters: list[Any] = []
