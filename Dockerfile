@@ -34,7 +34,7 @@ ENV PATH=/opt/pipewatcher/bin:$PATH \
 USER 10001
 WORKDIR /data
 VOLUME /data
-EXPOSE 8000
+EXPOSE 8000 1883
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "-c", "\
 import http.client, os; \

@@ -62,6 +62,8 @@ class ComposeStack:
         self._scale = scale
         self._kafka_port = free_port()
         self.mqtt_port = free_port()
+        self.listener_port = free_port()
+        self._listeners: dict[str, int] = {}
         self.roles: dict[str, Server] = {}
         self._door_port = free_port()
         self.door = f"http://127.0.0.1:{self._door_port}"
@@ -108,6 +110,7 @@ class ComposeStack:
         service = SERVICES[name]
         assert all(setting.startswith("PIPEWATCHER_") for setting in service["environment"])
         environment = image_environment() | service["environment"]
+        self._listeners[f"{name}-{number}"] = free_port()
         return Server(
             self._folder / f"{name}-{number}",
             command=service["command"],
@@ -117,6 +120,8 @@ class ComposeStack:
             },
             http_host="127.0.0.1",
             http_port=free_port(),
+            mqtt_host="127.0.0.1",
+            mqtt_port=self._listeners[f"{name}-{number}"],
         )
 
     def _kafka(self) -> ServerProcess:
@@ -158,6 +163,16 @@ class ComposeStack:
         text = re.sub(r"resolvers docker\n(    .*\n)+", "", text).replace("resolvers docker", "")
         text = text.replace("maxconn 20000", "maxconn 1000")  # of open files there may be few
         text = text.replace("bind :8000", f"bind 127.0.0.1:{self._door_port}")
+        text = text.replace("bind :1884", f"bind 127.0.0.1:{self.listener_port}")
+        listeners = "".join(
+            f"    server {role} 127.0.0.1:{self._listeners[role]} "
+            f"check port {server.url.rpartition(':')[2]}\n"
+            for role, server in self.roles.items()
+            if role.startswith("gateway")
+        )
+        template = "    server-template gateway 16 gateway:1883 check port 8000\n"
+        assert template in text
+        text = text.replace(template, listeners)
         for name in ("gateway", "api"):
             servers = "".join(
                 f"    server {role} {server.url.removeprefix('http://')}\n"

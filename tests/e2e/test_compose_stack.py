@@ -54,18 +54,23 @@ async def test_a_reading_sent_to_the_door_is_stored_and_its_sensor_found(
         assert (await door.get("/openapi.json")).status_code == 200
 
 
-async def test_a_reading_sent_to_mosquitto_is_stored_once(stack: ComposeStack) -> None:
-    """Two gateways share what comes."""
-    device = paho.Client(paho.CallbackAPIVersion.VERSION2, "device", protocol=paho.MQTTv5)
-    device.username_pw_set(DEVICE, stack.device_password)
-    device.connect("127.0.0.1", stack.mqtt_port)
+@pytest.mark.parametrize("name", ["mosquitto", "listener"])
+async def test_readings_by_mqtt_are_stored_once(stack: ComposeStack, name: str) -> None:
+    """Two gateways share what Mosquitto has; a connection to the listener goes to one of them."""
+    if name == "mosquitto":
+        port, password, origin = stack.mqtt_port, stack.device_password, "mqtt-broker:127.0.0.1"
+    else:
+        port, password, origin = stack.listener_port, stack.secret("admin-token"), "mqtt:admin"
+    device = paho.Client(paho.CallbackAPIVersion.VERSION2, name, protocol=paho.MQTTv5)
+    device.username_pw_set(DEVICE, password)
+    device.connect("127.0.0.1", port)
     device.loop_start()
     for n in range(20):
-        body = json.dumps(reading(("MQTT-1", instant(n)), n))
+        body = json.dumps(reading((f"BY-{name}", instant(n)), n))
         device.publish(f"plant/{DEVICE}/readings", body, qos=1).wait_for_publish(20)
     device.disconnect()
     device.loop_stop()
-    query = {"equipmentId": "MQTT-1", "start": instant(0), "end": instant(20)}
+    query = {"equipmentId": f"BY-{name}", "start": instant(0), "end": instant(20)}
     async with at_the_door(stack) as door, asyncio.timeout(60):
         while True:
             items = (await ask(door, "/api/v1/readings", query))["items"]
@@ -73,7 +78,7 @@ async def test_a_reading_sent_to_mosquitto_is_stored_once(stack: ComposeStack) -
                 break
             await asyncio.sleep(0.2)
     assert [item["value"] for item in items] == list(range(20))
-    assert {item["origin"] for item in items} == {"mqtt-broker:127.0.0.1"}
+    assert {item["origin"] for item in items} == {origin}
 
 
 def test_mosquitto_lets_nobody_in_without_the_password(stack: ComposeStack) -> None:
