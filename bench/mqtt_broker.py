@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from mqtt_devices import connect, packet, sized
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]
@@ -73,19 +74,6 @@ async def take(url: str, folder: Path) -> None:
     await commit_log.close()
 
 
-def packet(kind: int, body: bytes) -> bytes:
-    length = bytearray()
-    size = len(body)
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    return bytes([kind, *length, size]) + body
-
-
-def sized(raw: bytes) -> bytes:
-    return struct.pack(">H", len(raw)) + raw
-
-
 class Device(asyncio.Protocol):
     """MQTT 3.1.1, just enough of it."""
 
@@ -99,9 +87,7 @@ class Device(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
-        head = sized(b"MQTT") + bytes([4, 0xC2]) + struct.pack(">H", 60)
-        who = (f"device-{self._number}", DEVICE, self._password)
-        transport.write(packet(0x10, head + b"".join(sized(text.encode()) for text in who)))
+        transport.write(connect(f"device-{self._number}", DEVICE, self._password, 60))
 
     def data_received(self, data: bytes) -> None:
         # CONNACK and PUBACK both have four bytes; none is split on a loopback socket for long.
