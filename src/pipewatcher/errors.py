@@ -52,6 +52,13 @@ class Unauthorized(PipeWatcherError):
     hint = "Send Authorization: Bearer <token>, or sign in."
 
 
+class SecondFactorRequired(Unauthorized):
+    """The code of the second factor is required."""
+
+    code = "second_factor_required"
+    hint = "Send it as `code` beside name and password."
+
+
 class Forbidden(PipeWatcherError):
     """These credentials do not allow this."""
 

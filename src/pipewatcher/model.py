@@ -470,6 +470,36 @@ class AuditEntry(Change, frozen=True, kw_only=True):
     sha256: bytes
 
 
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who may sign in. `name` is kept as it was written and found whatever its case."""
+
+    id: int
+    name: str
+    role: str
+    password_hash: str | None
+    created_at: Micros
+    created_by: str
+    totp_secret: str | None = None
+    disabled: bool = False
+    signed_in_at: Micros | None = None
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """A link that makes a person, or lets one in again; it works once."""
+
+    secret_sha256: bytes
+    role: str
+    person_id: int | None
+    name: str | None
+    created_at: Micros
+    created_by: str
+    expires_at: Micros
+
+    @property
+    def id(self) -> str:
+        return self.secret_sha256.hex()[:32]
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A person's signed-in browser; the cookie's secret is kept as its SHA-256 only."""
 
@@ -480,6 +510,17 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Micros
     token_sha256: bytes | None = None
     """Signed in with this token: the session ends with it."""
+    person_id: int | None = None
+    """Signed in as this person, whose role counts as it is now."""
+    seen_at: Micros = 0
+    """To within a minute."""
+    address: str = ""
+    agent: str = ""
+
+    @property
+    def id(self) -> str:
+        """Names the session; who knows it cannot use it."""
+        return self.secret_sha256.hex()[:32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,6 +530,7 @@ class Principal:
     name: str
     role: str
     by: Literal["token", "session", "local"] = "token"
+    person_id: int | None = None
     token_id: int | None = None
     writes: WriteScope | None = None
     """The sensors whose readings may be written; None is all."""

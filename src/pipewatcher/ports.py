@@ -28,7 +28,7 @@ from pipewatcher.model import (
     UndoCounts,
     UndoPreview,
 )
-from pipewatcher.registry_ports import AuditRegistry, SessionRegistry, TokenRegistry
+from pipewatcher.registry_ports import AuditRegistry, PeopleRegistry, SessionRegistry, TokenRegistry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +317,13 @@ class NoticeRegistry(Protocol):
 
 
 class Registry(
-    TokenRegistry, SessionRegistry, AuditRegistry, DeadLetterRegistry, NoticeRegistry, Protocol
+    TokenRegistry,
+    SessionRegistry,
+    AuditRegistry,
+    PeopleRegistry,
+    DeadLetterRegistry,
+    NoticeRegistry,
+    Protocol,
 ):
     """Sensors, imports and identity: small, slow-changing, transactional."""
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pipewatcher.model import AuditEntry, Change, Micros, Session, Token, TokenLimits
+from pipewatcher.model import (
+    AuditEntry,
+    Change,
+    Invitation,
+    Micros,
+    Person,
+    Session,
+    Token,
+    TokenLimits,
+)
 
 NO_LIMITS = TokenLimits()
 
@@ -58,6 +67,14 @@ class SessionRegistry(Protocol):
 
     async def remove_session(self, secret_sha256: bytes) -> None: ...
 
+    async def sessions_of(self, person_id: int) -> list[Session]:
+        """Newest first."""
+        ...
+
+    async def session_seen(self, secret_sha256: bytes, seen_at: Micros) -> None:
+        """Sets its `seen_at`; nothing when it is gone."""
+        ...
+
     async def remove_expired_sessions(self, now: Micros) -> int: ...
 
 
@@ -76,4 +93,48 @@ class AuditRegistry(Protocol):
 
     async def changes_after(self, entry_id: int, limit: int) -> list[AuditEntry]:
         """Oldest first, as they are kept."""
+        ...
+
+
+class PeopleRegistry(Protocol):
+    """Who may sign in, and who is asked to."""
+
+    async def add_person(
+        self, name: str, role: str, password_hash: str, created_at: Micros, *, created_by: str
+    ) -> Person:
+        """Raises `Conflict` when the name is taken, whatever its case."""
+        ...
+
+    async def people(self) -> list[Person]:
+        """In the order in which they came."""
+        ...
+
+    async def person(self, person_id: int) -> Person:
+        """Raises `NotFound`."""
+        ...
+
+    async def person_named(self, name: str) -> Person | None: ...
+
+    async def update_person(
+        self, person_id: int, changes: Mapping[str, str | int | None]
+    ) -> Person:
+        """Sets the named fields and returns the result. Raises `NotFound`."""
+        ...
+
+    async def use_totp_step(self, person_id: int, step: int) -> bool:
+        """True once for each step, and never for one before the last that was used."""
+        ...
+
+    async def remove_person(self, person_id: int) -> Person:
+        """What he was; his sessions end. Raises `NotFound`."""
+        ...
+
+    async def add_invitation(self, invitation: Invitation) -> None: ...
+
+    async def invitations(self) -> list[Invitation]:
+        """Oldest first, also expired ones."""
+        ...
+
+    async def take_invitation(self, secret_sha256: bytes) -> bool:
+        """Removes it; True for exactly one of those who try."""
         ...

@@ -61,6 +61,11 @@ class Settings(BaseModel):
         description="An admin token of 20 or more characters, valid as long as it is set; "
         "without it one is made at the first start and printed once.",
     )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="Where people reach the page, as https://pipewatcher.plant.example; for links.",
+    )
     future_max_s: int = Field(
         300, ge=0, le=86_400, description="Seconds a reading may lie ahead of our clock."
     )

@@ -18,7 +18,7 @@ import socket
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.freshness import SharedFreshness
 from pipewatcher.identity.audit import Audit
+from pipewatcher.identity.passwords import Passwords
+from pipewatcher.identity.people import People
 from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.token_service import TokenService
@@ -128,9 +130,12 @@ class Historian:
     live: Live | None
     authenticator: Authenticator
     sessions: Sessions
+    people: People
     stop: Stop
-    first_token: str | None
+    first_token: str | None = None
     """The admin token that was made at this start; shown once."""
+    first_invitation: str | None = None
+    """The text of the first admin's link, as long as there is nobody and no token is set."""
 
 
 @contextlib.asynccontextmanager
@@ -213,7 +218,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         )
         fixed = settings.admin_token
         authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
-        first_token = await authenticator.start()
+        await authenticator.refresh()
+        passwords = Passwords()
+        stack.callback(passwords.close)
         await _run(stack, authenticator.follow(), stop)
         yield Historian(
             settings=settings,
@@ -231,8 +238,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             live=live,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
+            people=People(registry, passwords),
             stop=stop,
-            first_token=first_token,
         )
 
 
@@ -321,7 +328,7 @@ async def serve(settings: Settings, started: Callable[[Historian, int], Any] | N
     Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
     """
     async with (
-        historian(settings) as running,
+        _serving(settings) as running,
         _mqtt(running) as mqtt,
         contextlib.AsyncExitStack() as doors,
     ):
@@ -341,6 +348,18 @@ async def serve(settings: Settings, started: Callable[[Historian, int], Any] | N
             stopping.cancel()
         if running.stop.failures:
             raise _cause(running.stop.failures[0])
+
+
+@contextlib.asynccontextmanager
+async def _serving(settings: Settings) -> AsyncIterator[Historian]:
+    """With the first credentials: a command beside it would make secrets that nobody sees."""
+    async with historian(settings) as running:
+        invites = settings.admin_token is None and running.queries is not None
+        yield replace(
+            running,
+            first_token=await running.authenticator.start(),
+            first_invitation=await running.people.first_invitation() if invites else None,
+        )
 
 
 def _cause(failure: BaseException) -> PipeWatcherError:
@@ -501,6 +520,7 @@ def _services(
         page=PAGE,
         tokens=TokenService(running.registry, running.authenticator),
         audit=Audit(running.registry),
+        people=running.people,
     )
 
 

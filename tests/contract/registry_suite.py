@@ -13,6 +13,7 @@ from contract.registry_audit_suite import RegistryAuditSuite
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from contract.registry_notices_suite import RegistryNoticesSuite
+from contract.registry_people_suite import RegistryPeopleSuite
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportCounts, ImportJob, Rejection
 from pipewatcher.ports import Registry
@@ -31,7 +32,11 @@ def a_job(name: str = "x.csv") -> ImportJob:
 
 
 class RegistrySuite(
-    RegistryDeadLettersSuite, RegistryIdentitySuite, RegistryAuditSuite, RegistryNoticesSuite
+    RegistryDeadLettersSuite,
+    RegistryIdentitySuite,
+    RegistryAuditSuite,
+    RegistryPeopleSuite,
+    RegistryNoticesSuite,
 ):
     async def open_registry(self, folder: Path) -> Registry:
         raise NotImplementedError

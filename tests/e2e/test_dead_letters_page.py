@@ -73,6 +73,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.goto(server.url)
+    page.get_by_role("button", name="Use a token instead").click()
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="Dead letters").click()

@@ -69,6 +69,7 @@ def page(browser: Browser, server: Server) -> Iterator[Page]:
 
 
 def sign_in(page: Page) -> None:
+    page.get_by_role("button", name="Use a token instead").click()
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -81,6 +82,7 @@ def picture(page: Page, name: str) -> None:
 
 
 def test_nobody_gets_in_with_a_wrong_token(page: Page) -> None:
+    page.get_by_role("button", name="Use a token instead").click()
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert").first).to_have_text("This token is not valid.")
@@ -227,7 +229,7 @@ def test_the_page_says_when_it_is_not_live_and_heals(page: Page) -> None:
 def test_a_session_that_ends_leads_back_to_the_form(page: Page) -> None:
     sign_in(page)
     page.context.clear_cookies()
-    expect(page.get_by_label("Token")).to_be_visible(timeout=15_000)
+    expect(page.get_by_label("Password")).to_be_visible(timeout=15_000)
 
 
 def test_the_chart_of_means_shows_one_unit_at_a_time(page: Page, server: Server) -> None:
@@ -257,4 +259,4 @@ def test_the_chart_of_means_shows_one_unit_at_a_time(page: Page, server: Server)
 def test_signing_out_closes_the_page(page: Page) -> None:
     sign_in(page)
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("Token")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_visible()

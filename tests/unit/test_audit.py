@@ -20,6 +20,9 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 ANNA = Principal(name="anna", role="admin", by="session")
 CHANGES_NOTHING: dict[str, str] = {
     "PUT /api/v1/notifications/read": "what somebody has looked at is nobody else's business",
+    "POST /api/v1/session": "`signed_in` records it",
+    "POST /api/v1/session/factor": "only offers a secret",
+    "POST /api/v1/users/invitations/show": "only shows",
 }
 """Route -> why it does not call `audited`."""
 

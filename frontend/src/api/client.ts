@@ -16,21 +16,22 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     detail: string,
+    readonly code = "",
   ) {
     super(detail);
   }
 }
 
-async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
+export async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
   const response = await fetch(`/api/v1${path}`, options);
   if (!response.ok) {
     const problem = (await response.json().catch(() => null)) as Problem | null;
-    throw new ApiError(response.status, problem?.detail ?? response.statusText);
+    throw new ApiError(response.status, problem?.detail ?? response.statusText, problem?.code);
   }
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
-function json(method: string, body: unknown): RequestInit {
+export function json(method: string, body: unknown): RequestInit {
   return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
@@ -38,8 +39,6 @@ const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
 const query = (values: Record<string, string>) => new URLSearchParams(values).toString();
 
 export const api = {
-  whoAmI: () => call<{ name: string; role: string }>("/session"),
-  signIn: (token: string) => call<undefined>("/session", json("POST", { token })),
   signOut: () => call<undefined>("/session", { method: "DELETE" }),
   averages: (window: string) =>
     call<AveragesPage>(`/averages?${query({ window, limit: "20000" })}`),

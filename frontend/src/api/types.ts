@@ -164,5 +164,6 @@ export interface NotificationsPage {
 }
 
 export interface Problem {
+  code: string;
   detail: string;
 }

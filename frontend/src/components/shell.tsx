@@ -7,6 +7,7 @@ import type { ReactNode } from "react";
 
 import { api, ApiError } from "@/api/client";
 import { Bell } from "@/components/bell";
+import { identity } from "@/api/identity";
 import { SignIn } from "@/components/sign-in";
 import { THEMES, useTheme, type Theme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
@@ -18,10 +19,11 @@ export function Shell({ children }: { children: ReactNode }) {
   const { texts, language, setLanguage } = useSpeech();
   const path = usePathname();
   const client = useQueryClient();
-  const me = useQuery({ queryKey: ["me"], queryFn: api.whoAmI, staleTime: 60_000 });
+  const me = useQuery({ queryKey: ["me"], queryFn: identity.whoAmI, staleTime: 60_000 });
   const { theme, setTheme } = useTheme();
   const words = { system: texts.themeSystem, light: texts.themeLight, dark: texts.themeDark };
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
+  const welcome = path.startsWith("/welcome");
   const signedOut = me.error instanceof ApiError && me.error.status === 401;
   const signOut = async () => {
     await api.signOut();
@@ -52,6 +54,11 @@ export function Shell({ children }: { children: ReactNode }) {
             >
               {texts.deadLetters}
             </Link>
+            {me.data.role === "admin" && (
+              <Link href="/access" aria-current={path.startsWith("/access") ? "page" : undefined}>
+                {texts.access}
+              </Link>
+            )}
           </nav>
         )}
         <div className="row push">
@@ -73,12 +80,23 @@ export function Shell({ children }: { children: ReactNode }) {
           >
             {SIGNS[theme]}
           </button>
+          {me.data && (
+            <Link
+              className="button"
+              href="/account"
+              aria-label={`${texts.account}: ${me.data.name}`}
+              aria-current={path.startsWith("/account") ? "page" : undefined}
+            >
+              {me.data.name}
+            </Link>
+          )}
           {me.data && <button onClick={() => void signOut()}>{texts.signOut}</button>}
         </div>
       </header>
-      {signedOut && <SignIn onDone={() => void client.resetQueries()} />}
-      {!signedOut && me.data && children}
-      {!signedOut && me.error && !me.data && (
+      {welcome && children}
+      {!welcome && signedOut && <SignIn onDone={() => void client.resetQueries()} />}
+      {!welcome && !signedOut && me.data && children}
+      {!welcome && !signedOut && me.error && !me.data && (
         <main>
           <p className="error" role="alert">
             {texts.failed}

@@ -1,4 +1,7 @@
+import { identityEn } from "./identity-en";
+
 export const en = {
+  ...identityEn,
   overview: "Overview",
   imports: "Imports",
   signIn: "Sign in",

@@ -1,6 +1,8 @@
 import type { Texts } from "./en";
+import { identityPt } from "./identity-pt";
 
 export const pt: Texts = {
+  ...identityPt,
   overview: "Visão geral",
   imports: "Importações",
   signIn: "Entrar",

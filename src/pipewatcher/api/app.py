@@ -29,9 +29,10 @@ from pipewatcher.api import (
     session,
     status,
     tokens,
+    users,
 )
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
-from pipewatcher.api.auth import SignInLimit
+from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.page import page_router
 from pipewatcher.api.services import Services
 from pipewatcher.errors import (
@@ -56,6 +57,12 @@ SECURITY_HEADERS = {
 }
 BODIES = [
     session.WhoAmI,
+    session.SessionsPage,
+    session.FactorOffered,
+    users.UserItem,
+    users.UsersPage,
+    users.InvitationMade,
+    users.InvitationShown,
     averages.AveragesPage,
     sensors.SensorItem,
     sensors.SensorsPage,
@@ -93,8 +100,14 @@ _RESOURCES = (
     dead_letters,
     tokens,
     audit,
+    users,
 )
 """What a process with the role api answers."""
+OPEN_POSTS = (
+    "/api/v1/session",
+    "/api/v1/users/invitations/show",
+    "/api/v1/users/invitations/accept",
+)
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -149,7 +162,8 @@ def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
         for path in ("/healthz", "/readyz"):
             document["paths"][path]["get"]["security"] = []
         if services.answers is not None:
-            document["paths"]["/api/v1/session"]["post"]["security"] = []
+            for path in OPEN_POSTS:
+                document["paths"][path]["post"]["security"] = []
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from pipewatcher.api.services import Answers, Services
-from pipewatcher.errors import Forbidden, RateExceeded, TooManyRequests, Unauthorized
+from pipewatcher.errors import Forbidden, RateExceeded, Unauthorized
 from pipewatcher.identity.roles import roles_for
 from pipewatcher.model import Principal
 
 COOKIE = "pw_session"
+KNOWN_COOKIE = "pw_known"
+KNOWN_SECONDS = 180 * 86_400
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_ADMIN = Principal(name="local", role="admin", by="local")
-
-FAILURES_MAX = 10
-FAILURE_WINDOW_S = 60.0
-ADDRESSES_MAX = 10_000
 
 
 def services_of(request: Request) -> Services:
@@ -77,10 +73,10 @@ async def _who(request: Request) -> Principal | None:
     header = request.headers.get("authorization")
     if header is not None:
         return services.authenticator.bearer(header.encode("latin-1"))
-    cookie = request.cookies.get(COOKIE)
+    cookie = cookie_of(request)
     principal = await services.sessions.principal(cookie) if cookie else None
     if principal is not None and request.method not in _SAFE_METHODS:
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
     return principal
 
 
@@ -90,7 +86,7 @@ def is_local(request: Request) -> bool:
     return server is not None and server[1] is None
 
 
-def _refuse_other_sites(request: Request) -> None:
+def refuse_other_sites(request: Request) -> None:
     """The cookie is SameSite=Strict; this also stops other ports and subdomains of this site."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
@@ -102,23 +98,35 @@ def _refuse_other_sites(request: Request) -> None:
         raise Forbidden
 
 
-class SignInLimit:
-    """At most 10 failed sign-ins per address and minute; a good one is never counted."""
+def cookie_of(request: Request, name: str = COOKIE) -> str | None:
+    return request.cookies.get(_full_name(request, name))
 
-    def __init__(self) -> None:
-        self._failures: dict[str, deque[float]] = {}
 
-    def check(self, address: str) -> None:
-        """Raises `TooManyRequests`."""
-        failures = self._failures.get(address)
-        if failures is None:
-            return
-        while failures and failures[0] < time.monotonic() - FAILURE_WINDOW_S:
-            failures.popleft()
-        if len(failures) >= FAILURES_MAX:
-            raise TooManyRequests
+def set_cookie(request: Request, response: Response, text: str, name: str = COOKIE) -> None:
+    """The session's ends with the browser, however long the session may last."""
+    response.set_cookie(
+        _full_name(request, name),
+        text,
+        max_age=KNOWN_SECONDS if name == KNOWN_COOKIE else None,
+        httponly=True,
+        samesite="strict",
+        secure=_encrypted(request),
+    )
 
-    def failed(self, address: str) -> None:
-        if address not in self._failures and len(self._failures) >= ADDRESSES_MAX:
-            self._failures.pop(next(iter(self._failures)))
-        self._failures.setdefault(address, deque(maxlen=FAILURES_MAX)).append(time.monotonic())
+
+def forget_cookie(request: Request, response: Response) -> None:
+    response.delete_cookie(
+        _full_name(request, COOKIE),
+        httponly=True,
+        samesite="strict",
+        secure=_encrypted(request),
+    )
+
+
+def _full_name(request: Request, name: str) -> str:
+    """`__Host-`: no other host of this domain and no plain connection can set it."""
+    return f"__Host-{name}" if _encrypted(request) else name
+
+
+def _encrypted(request: Request) -> bool:
+    return request.url.scheme == "https"

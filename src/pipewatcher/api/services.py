@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipewatcher.identity.people import People
+from pipewatcher.identity.sessions import Sessions
 from pipewatcher.model import (
     AuditEntry,
     DeadLetter,
@@ -15,7 +17,6 @@ from pipewatcher.model import (
     Micros,
     Principal,
     Receipt,
-    Session,
     Token,
     TokenLimits,
     UndoPreview,
@@ -26,16 +27,6 @@ from pipewatcher.queries import Queries
 
 class Authenticator(Protocol):
     def bearer(self, header: bytes | None) -> Principal | None: ...
-
-
-class Sessions(Protocol):
-    async def sign_in(self, token: str) -> tuple[str, Session] | None:
-        """The cookie's secret and the session; None for a token that is not valid."""
-        ...
-
-    async def principal(self, cookie: str) -> Principal | None: ...
-
-    async def sign_out(self, cookie: str) -> None: ...
 
 
 class Tokens(Protocol):
@@ -191,3 +182,4 @@ class Services:
     page: Path
     tokens: Tokens
     audit: Audit
+    people: People

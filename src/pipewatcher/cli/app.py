@@ -132,6 +132,10 @@ def _add_commands_that_are_asked_for() -> None:
         from pipewatcher.cli import tokens
 
         app.add_typer(tokens.app, name="token")
+    if asked & {"user", "--help"}:
+        from pipewatcher.cli import users
+
+        app.add_typer(users.app, name="user")
 
 
 def main() -> None:

@@ -24,13 +24,16 @@ from pipewatcher.registry.mongodb_database import (
 from pipewatcher.registry.mongodb_dead_letters import MongoDBDeadLetters
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
+from pipewatcher.registry.mongodb_people import MongoDBPeople
 
 BATCH_IDS = 500
 """Sensors per round trip when many are registered."""
 _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
-class MongoDBRegistry(MongoDBIdentity, MongoDBAudit, MongoDBDeadLetters, MongoDBNotices):
+class MongoDBRegistry(
+    MongoDBIdentity, MongoDBAudit, MongoDBPeople, MongoDBDeadLetters, MongoDBNotices
+):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""
 

@@ -107,6 +107,8 @@ class MongoDBDatabase:
         await self._collection("token").create_index("name", unique=True)
         await self._collection("token").create_index("secret_sha256", unique=True)
         await self._collection("session").create_index("expires_at")
+        await self._collection("session").create_index("person_id")
+        await self._collection("person").create_index("name_key", unique=True)
 
     async def _insert_numbered(
         self, into: str, document: Document, same: Document | None = None

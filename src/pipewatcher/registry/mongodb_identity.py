@@ -98,18 +98,31 @@ class MongoDBIdentity(MongoDBDatabase):
     async def session(self, secret_sha256: bytes) -> Session | None:
         with answering():
             found = await self._collection("session").find_one({"_id": secret_sha256})
-        if found is None:
-            return None
-        return msgspec.convert({"secret_sha256": found.pop("_id"), **found}, Session)
+        return None if found is None else _session(found)
 
     async def remove_session(self, secret_sha256: bytes) -> None:
         with answering():
             await self._collection("session").delete_one({"_id": secret_sha256})
 
+    async def sessions_of(self, person_id: int) -> list[Session]:
+        with answering():
+            found = self._collection("session").find({"person_id": person_id})
+            return [_session(one) async for one in found.sort("created_at", -1)]
+
+    async def session_seen(self, secret_sha256: bytes, seen_at: Micros) -> None:
+        with answering():
+            await self._collection("session").update_one(
+                {"_id": secret_sha256}, {"$set": {"seen_at": seen_at}}
+            )
+
     async def remove_expired_sessions(self, now: Micros) -> int:
         with answering():
             gone = await self._collection("session").delete_many({"expires_at": {"$lte": now}})
         return gone.deleted_count
+
+
+def _session(document: Document) -> Session:
+    return msgspec.convert({"secret_sha256": document.pop("_id"), **document}, Session)
 
 
 def _token(document: Document) -> Token:

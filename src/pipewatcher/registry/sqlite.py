@@ -13,13 +13,14 @@ from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 from pipewatcher.registry.sqlite_notices import SQLiteNotices
+from pipewatcher.registry.sqlite_people import SQLitePeople
 
 _SENSOR_FIELDS = Sensor.__struct_fields__
 _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
-class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLiteDeadLetters, SQLiteNotices):
+class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLitePeople, SQLiteDeadLetters, SQLiteNotices):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:
             insert = (

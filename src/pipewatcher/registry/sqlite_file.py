@@ -72,6 +72,21 @@ CREATE TABLE silence (
 CREATE TABLE lease (
     what TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """,
+    """
+CREATE TABLE person (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, name_key TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL, password_hash TEXT, created_at INTEGER NOT NULL, created_by TEXT NOT NULL,
+    totp_secret TEXT, totp_step INTEGER NOT NULL DEFAULT 0, disabled INTEGER NOT NULL DEFAULT 0,
+    signed_in_at INTEGER) STRICT;
+CREATE TABLE invitation (
+    secret_sha256 BLOB PRIMARY KEY, role TEXT NOT NULL, person_id INTEGER, name TEXT,
+    created_at INTEGER NOT NULL, created_by TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT;
+ALTER TABLE session ADD COLUMN person_id INTEGER;
+ALTER TABLE session ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN address TEXT NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
+CREATE INDEX session_of ON session (person_id);
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -90,16 +90,30 @@ class SQLiteIdentity(SQLiteFile):
         rows = await self._rows(
             f"SELECT {_SESSION_COLUMNS} FROM session WHERE secret_sha256 = ?", (secret_sha256,)
         )
-        if not rows:
-            return None
-        return msgspec.convert(dict(zip(Session.__struct_fields__, rows[0], strict=True)), Session)
+        return _session(rows[0]) if rows else None
 
     async def remove_session(self, secret_sha256: bytes) -> None:
         await self._rows("DELETE FROM session WHERE secret_sha256 = ?", (secret_sha256,))
 
+    async def sessions_of(self, person_id: int) -> list[Session]:
+        rows = await self._rows(
+            f"SELECT {_SESSION_COLUMNS} FROM session WHERE person_id = ? ORDER BY created_at DESC",
+            (person_id,),
+        )
+        return [_session(row) for row in rows]
+
+    async def session_seen(self, secret_sha256: bytes, seen_at: Micros) -> None:
+        await self._rows(
+            "UPDATE session SET seen_at = ? WHERE secret_sha256 = ?", (seen_at, secret_sha256)
+        )
+
     async def remove_expired_sessions(self, now: Micros) -> int:
         gone = await self._rows("DELETE FROM session WHERE expires_at <= ? RETURNING 1", (now,))
         return len(gone)
+
+
+def _session(row: Sequence[object]) -> Session:
+    return msgspec.convert(dict(zip(Session.__struct_fields__, row, strict=True)), Session)
 
 
 def _token(row: Sequence[object]) -> Token:

@@ -1,0 +1,5 @@
+import { Welcome } from "@/features/welcome/welcome";
+
+export default function Page() {
+  return <Welcome />;
+}

@@ -1,0 +1,163 @@
+"use client";
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+
+import { identity, type NewToken, type Role, type Token } from "@/api/identity";
+import { Field } from "@/components/field";
+import { reasonOf } from "@/components/fault";
+import { ShownOnce } from "@/components/shown-once";
+import { SureButton } from "@/components/sure-button";
+import { useSpeech } from "@/i18n/language";
+import { moment } from "@/lib/format";
+
+const ROLES: Role[] = ["device", "viewer", "operator", "admin"];
+const DAY_MS = 86_400_000;
+
+/** What devices, gateways and scripts show. */
+export function Tokens() {
+  const { texts } = useSpeech();
+  const client = useQueryClient();
+  const tokens = useQuery({ queryKey: ["tokens"], queryFn: identity.tokens });
+  const [made, setMade] = useState<{ help: string; secret: string } | null>(null);
+  const [fault, setFault] = useState<string | null>(null);
+  const run = async (work: () => Promise<{ token: string } | undefined>, help: string) => {
+    setFault(null);
+    setMade(null);
+    try {
+      const done = await work();
+      if (done) setMade({ help, secret: done.token });
+    } catch (error) {
+      setFault(reasonOf(error, texts.unreachable));
+    }
+    await client.invalidateQueries({ queryKey: ["tokens"] });
+  };
+  return (
+    <section className="panel" aria-label={texts.tokens}>
+      <h2>{texts.tokens}</h2>
+      <Make onMake={(token) => void run(() => identity.makeToken(token), texts.tokenDone)} />
+      {made && <ShownOnce {...made} />}
+      {(fault ?? tokens.isError) && (
+        <p className="error" role="alert">
+          {fault ?? texts.failed}
+        </p>
+      )}
+      {tokens.data?.items.length === 0 && <p className="quiet">{texts.noTokens}</p>}
+      <div className="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th>{texts.name}</th>
+              <th>{texts.role}</th>
+              <th>{texts.writes}</th>
+              <th>{texts.lastUsed}</th>
+              <th>{texts.expires}</th>
+              <th />
+            </tr>
+          </thead>
+          <tbody>
+            {tokens.data?.items.map((token) => (
+              <Row
+                key={token.id}
+                token={token}
+                onRotate={() =>
+                  void run(
+                    () => identity.rotateToken(token.id),
+                    `${texts.tokenDone} ${texts.tokenDone2}`,
+                  )
+                }
+                onRevoke={() => void run(() => identity.revokeToken(token.id), "")}
+              />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+function Make({ onMake }: { onMake: (token: NewToken) => void }) {
+  const { texts } = useSpeech();
+  const [name, setName] = useState("");
+  const [role, setRole] = useState<Role>("device");
+  const [prefix, setPrefix] = useState("");
+  const [rate, setRate] = useState("");
+  const [days, setDays] = useState("");
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const expires = new Date(Date.now() + Number(days) * DAY_MS).toISOString();
+    onMake({
+      name: name.trim(),
+      role,
+      ...(role === "device" && prefix.trim() ? { writesPrefix: prefix.trim() } : {}),
+      ...(rate ? { requestsPerSecond: Number(rate) } : {}),
+      ...(days ? { expires } : {}),
+    });
+    setName("");
+  };
+  return (
+    <form className="row" onSubmit={submit}>
+      <Field label={texts.name} required maxLength={64} value={name} onText={setName} />
+      <label>
+        {texts.role}
+        <select
+          value={role}
+          onChange={(event) => {
+            setRole(event.target.value as Role);
+          }}
+        >
+          {ROLES.map((one) => (
+            <option key={one} value={one}>
+              {texts[one]}
+            </option>
+          ))}
+        </select>
+      </label>
+      {role === "device" && (
+        <Field
+          label={texts.prefix}
+          placeholder={texts.prefixHelp}
+          value={prefix}
+          onText={setPrefix}
+        />
+      )}
+      <Field label={texts.rate} type="number" min={1} value={rate} onText={setRate} />
+      <Field label={texts.expiresDays} type="number" min={1} value={days} onText={setDays} />
+      <button className="primary" type="submit">
+        {texts.makeToken}
+      </button>
+    </form>
+  );
+}
+
+function Row({
+  token,
+  onRotate,
+  onRevoke,
+}: {
+  token: Token;
+  onRotate: () => void;
+  onRevoke: () => void;
+}) {
+  const { texts, language } = useSpeech();
+  const some = [
+    ...(token.writesPrefix ? [`${token.writesPrefix}…`] : []),
+    ...(token.equipmentIds ?? []),
+  ];
+  const may = token.role === "device" || token.role === "admin";
+  return (
+    <tr>
+      <td>{token.name}</td>
+      <td>{texts[token.role]}</td>
+      <td>{may ? some.join(", ") || texts.allSensors : "–"}</td>
+      <td>{token.lastUsed ? moment(token.lastUsed, language) : texts.never}</td>
+      <td>{token.expires ? moment(token.expires, language) : texts.never}</td>
+      <td>
+        <div className="row">
+          <SureButton label={texts.rotate} onSure={onRotate} />
+          <SureButton label={texts.revoke} onSure={onRevoke} />
+        </div>
+      </td>
+    </tr>
+  );
+}
