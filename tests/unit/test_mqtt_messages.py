@@ -98,6 +98,25 @@ def test_acknowledgements_come_in_the_order_of_the_messages(listener: Running, l
     assert stored == [float(i) for i in range(1, 500) if i - 1 not in {3, 100, 333}]
 
 
+@pytest.mark.parametrize("level", [4, 5])
+def test_at_qos_2_a_repeat_and_a_release_before_the_answer_confuse_nothing(
+    listener: Running, level: int
+) -> None:
+    name = f"EARLY-{level}"
+    blocker = sqlite3.connect(listener.folder / "commit.db", isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    raw = listener.connected(level, client_id="early")
+    message = publish(reading(name), qos=2, packet_id=4, level=level)
+    raw.send(message, message, b"\x62\x02\x00\x04")
+    assert raw.packet() == (PUBCOMP, b"\x00\x04")
+    blocker.execute("ROLLBACK")
+    blocker.close()
+    assert raw.packet() == (PUBREC, b"\x00\x04")
+    raw.send(publish(reading(name, 2.0), qos=2, packet_id=4, level=level))
+    assert raw.packet() == (PUBREC, b"\x00\x04")
+    assert [row[2] for row in listener.stored_of(name, 2)] == [1.0, 2.0]
+
+
 def test_a_message_of_qos_0_is_stored_and_a_bad_one_becomes_a_dead_letter(
     listener: Running,
 ) -> None:

@@ -139,7 +139,8 @@ class MqttConnection(asyncio.Protocol):
         """What was read is still handled and answered."""
         self._eof = True
         self._advance()
-        return not self._ended
+        # With TLS there is no half of a connection to answer on.
+        return not self._ended and self._transport.can_write_eof()
 
     def pause_writing(self) -> None:
         self._stalled = True

@@ -106,6 +106,7 @@ class Session:
         "_problem_information",
         "_unreleased",
         "_unsettled",
+        "_unsettled_ids",
         "_wake",
         "broken",
         "over",
@@ -127,6 +128,8 @@ class Session:
         self._problem_information = connect.problem_information
         self._unsettled: deque[_Message] = deque()
         self._unreleased: PacketIds | None = None
+        self._unsettled_ids: set[int] = set()
+        """Of QoS 2, to know those in `_unreleased` whose answer is still to come."""
         self._inflight = 0
         self._aliases: dict[int, str] | None = None
         self._out: list[bytes] = []
@@ -186,7 +189,7 @@ class Session:
         """PUBREL: the identifier may be used for another message."""
         packet_id = read_release(data, begin, end, self._level)
         known = self._unreleased
-        if known is not None and packet_id in known and not self._is_unsettled(packet_id):
+        if known is not None and packet_id in known:
             known.discard(packet_id)
             self._inflight -= 1
         elif self._level == MQTT_5:
@@ -209,6 +212,8 @@ class Session:
 
     def settle(self, message: _Message, error: PipeWatcherError | None) -> None:
         self._release(message)
+        if message.qos == 2:
+            self._unsettled_ids.discard(message.packet_id)
         if error is None and message.refused is None:
             message.answer = _good(message)
         elif message.qos and self._level == MQTT_5:
@@ -226,10 +231,11 @@ class Session:
         kind = Kind.PUBACK
         if message.qos == 2:
             kind = Kind.PUBREC
-            # There is no PUBREL after a PUBREC that says no.
-            assert self._unreleased is not None
-            self._unreleased.discard(message.packet_id)
-            self._inflight -= 1
+            # There is no PUBREL after a PUBREC that says no; one may have come too early.
+            known = self._unreleased
+            if known is not None and message.packet_id in known:
+                known.discard(message.packet_id)
+                self._inflight -= 1
         return negative(kind, message.packet_id, reason, self._text(text), self._packet_bytes_max)
 
     def _topic(self, publish: Publish) -> str:
@@ -249,19 +255,17 @@ class Session:
         return topic
 
     def _is_repeated(self, packet_id: int) -> bool:
-        """Whether a message of QoS 2 was taken already; it is then answered once more."""
+        """Whether a message of QoS 2 was taken already; then its answer comes, or comes again."""
         known = self._unreleased
         if known is None:
             known = self._unreleased = PacketIds()
         if packet_id not in known:
             known.add(packet_id)
+            self._unsettled_ids.add(packet_id)
             return False
-        if not self._is_unsettled(packet_id):
+        if packet_id not in self._unsettled_ids:
             self._say(acknowledgement(Kind.PUBREC, packet_id))
         return True
-
-    def _is_unsettled(self, packet_id: int) -> bool:
-        return any(one.packet_id == packet_id and one.qos == 2 for one in self._unsettled)
 
     def _release(self, message: _Message) -> None:
         if message.held:
