@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,7 @@ from contract.registry_dead_letters_suite import a_letter
 from pipewatcher.model import DeadLetter
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from server import Server
+from servers.influxdb import InfluxDB
 
 pytestmark = pytest.mark.e2e
 NOON = "2026-01-31T12:00:00Z"
@@ -182,6 +185,29 @@ async def test_an_edit_that_is_none_is_refused(
 @pytest.mark.parametrize("params", [{"door": "x"}, {"limit": 0}, {"limit": 101}, {"cursor": "x"}])
 async def test_a_wrong_question_is_refused(api: httpx.AsyncClient, params: Any) -> None:
     assert (await api.get(URL, params=params)).status_code == 422
+
+
+@pytest.mark.influxdb
+async def test_what_the_store_refuses_is_a_letter_that_can_be_mended(tmp_path: Path) -> None:
+    with InfluxDB(tmp_path / "influxdb") as influxdb:
+        url = influxdb.url("letters")
+        with Server(tmp_path / "data", readings=url) as server:
+            async with server.client() as api:
+                # InfluxDB's time begins in 1677.
+                old = {**reading("S-1"), "timestamp": "1600-01-01T00:00:00.123456Z"}
+                assert (await api.post("/api/v1/readings", json=old)).status_code == 204
+                until = time.monotonic() + 30
+                while not (letters := (await api.get(URL)).json()["items"]):
+                    assert time.monotonic() < until
+                    await asyncio.sleep(0.1)
+                (letter,) = letters
+                assert (letter["door"], letter["client"]) == ("store", "http:admin")
+                assert json.loads(letter["payload"]) == old
+                mended = json.dumps(reading("S-1"))
+                await api.put(f"{URL}/{letter['id']}", json={"payload": mended})
+                assert (await api.post(f"{URL}/{letter['id']}/replay")).status_code == 200
+                assert await stored(api, "S-1") == [(21.5, "replay:admin")]
+                assert (await api.get(URL)).json()["total"] == 0
 
 
 async def test_status_and_metrics_count_the_letters(api: httpx.AsyncClient) -> None:

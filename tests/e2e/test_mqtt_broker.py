@@ -288,13 +288,22 @@ async def test_what_the_broker_held_is_stored_once_when_pipewatcher_is_killed(
         try:
             with closing(Publisher(broker, version=version)) as device:
                 sending = asyncio.create_task(load(device, "K-1", 6_000))
-                for _ in range(3):
+                bad = [f"bad {n}" for n in range(30)]
+                for kill in range(3):
                     await asyncio.sleep(0.5)
+                    for text in bad[10 * kill : 10 * (kill + 1)]:
+                        device.send(text.encode())
                     await asyncio.to_thread(server.kill)
                     await asyncio.to_thread(server.start)
                 await sending
             async with server.client() as api:
                 await all_stored(api, "K-1", 6_000)
+
+                async def all_buried() -> bool:
+                    answer = await api.get("/api/v1/dead-letters", params={"limit": 100})
+                    return {letter["payload"] for letter in answer.json()["items"]} == set(bad)
+
+                await until(all_buried)
         finally:
             server.stop()
 
