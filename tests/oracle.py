@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
-from pipewatcher.model import ImportCounts
+from pipewatcher.model import GAP_FACTOR, NO_END, ImportCounts
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,9 @@ class Oracle:
     def sensors(self) -> list[str]:
         return sorted({sensor for sensor, _ in self.stored})
 
-    def average(self, equipment_id: str, start: int, end: int) -> dict[str, object] | None:
+    def average(
+        self, equipment_id: str, start: int, end: int, now: int, cadence: int | None
+    ) -> dict[str, object] | None:
         before = self.readings(equipment_id, -(2**62), end)
         if not before:
             return None
@@ -104,7 +108,35 @@ class Oracle:
             "last_in_window": inside[-1][0] if inside else None,
             "last_time": before[-1][0],
             "last_value": before[-1][1],
+            "time_weighted_mean": time_weighted_mean(before, start, end, cadence),
+            "oldest_time": before[0][0],
+            "cadence": cadence,
+            **self._missing(equipment_id, start, end, now, cadence),
         }
+
+    def gaps(
+        self, equipment_id: str, start: int, end: int, now: int, cadence: int | None
+    ) -> list[tuple[int, int]]:
+        """Those that overlap `[start, end)`; a silence that goes on ends at `NO_END`."""
+        times = [time for time, _, _ in self.readings(equipment_id, -(2**62), 2**62)]
+        if cadence is None or not times:
+            return []
+        limit = GAP_FACTOR * cadence
+        found = [(a, b) for a, b in itertools.pairwise(times) if b - a > limit]
+        if now - times[-1] > limit:
+            found.append((times[-1], NO_END))
+        return [(a, b) for a, b in found if a < end and b > start]
+
+    def _missing(
+        self, equipment_id: str, start: int, end: int, now: int, cadence: int | None
+    ) -> dict[str, object]:
+        if cadence is None:
+            return {"gap_time": None, "longest_gap": None}
+        parts = [
+            min(b, end) - max(a, start)
+            for a, b in self.gaps(equipment_id, start, end, now, cadence)
+        ]
+        return {"gap_time": sum(parts), "longest_gap": max(parts, default=0)}
 
     def buckets(
         self, equipment_id: str, start: int, end: int, width: int
@@ -127,6 +159,23 @@ class Oracle:
 
 def mean(values: list[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
+
+
+def time_weighted_mean(
+    readings: list[tuple[int, float, str]], start: int, end: int, cadence: int | None
+) -> float | None:
+    """Each value holds until the next reading or the hold limit. In whole microseconds."""
+    limit = 2**62 if cadence is None else GAP_FACTOR * cadence
+    spans = []
+    for number, (time, value, _) in enumerate(readings):
+        until = readings[number + 1][0] if number + 1 < len(readings) else end
+        held = min(until, time + limit, end) - max(time, start)
+        if held > 0:
+            spans.append((held, value))
+    if not spans:
+        return None
+    total = sum(Fraction(value) * held for held, value in spans)
+    return float(total / sum(held for held, _ in spans))
 
 
 def _judge(value: float, base: Write | None) -> str:

@@ -26,6 +26,10 @@ HOUR: Micros = 60 * MINUTE
 DAY: Micros = 24 * HOUR
 
 IMPORT_ORIGIN_PREFIX = "import:"
+GAP_FACTOR = 3
+"""A sensor's hold limit is so many of its cadences: a longer step is a gap."""
+EVENT_DRIVEN = 0
+"""The cadence set for a sensor that has none, and therefore no gaps."""
 
 
 def covers(have: Position, want: Position) -> bool:
@@ -108,7 +112,12 @@ class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     """One sensor over `[start, end)`; `mean`, `min`, `max` are None when `count` is 0.
 
     `first_time` and `last_in_window` bound the readings inside the window; `last_time` and
-    `last_value` are the newest reading before `end`, inside the window or not.
+    `last_value` are the newest reading before `end`, inside the window or not; `oldest_time` is
+    the sensor's first reading ever. In `time_weighted_mean` each value holds until the next
+    reading or the hold limit, from before `start` and up to `end` too; None when none is held.
+
+    `cadence`, `gap_time` (inside gaps, from `start` or `oldest_time` on) and `longest_gap` (its
+    part in the window) are None for a sensor without a cadence: nothing is expected of it.
     """
 
     equipment_id: str
@@ -120,6 +129,82 @@ class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     last_in_window: Micros | None
     last_time: Micros | None
     last_value: float | None
+    time_weighted_mean: float | None
+    oldest_time: Micros | None
+    cadence: Micros | None
+    gap_time: Micros | None
+    longest_gap: Micros | None
+
+
+NO_END: Micros = 2**62
+"""Where a gap ends that has not ended yet: later than any reading."""
+
+
+class Cadence(msgspec.Struct, frozen=True, kw_only=True):
+    """The usual step between a sensor's readings; what a person has set goes first."""
+
+    learned: Micros | None = None
+    setting: Micros | None = None
+    """Or `EVENT_DRIVEN`."""
+
+    @property
+    def effective(self) -> Micros | None:
+        return (self.learned if self.setting is None else self.setting) or None
+
+
+def expected_in_gap(start: Micros, end: Micros, cadence: Micros) -> int:
+    """How many readings are missing between the readings at `start` and `end`."""
+    return max(1, round((end - start) / cadence) - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapColumns:
+    """Gaps as columns of equal length; gap i is of sensor `equipment_ids[codes[i]]`, from the
+    reading before it to the one after it, or to `NO_END` for a silence that goes on."""
+
+    equipment_ids: Sequence[str]
+    codes: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    cadences: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def empty(cls) -> GapColumns:
+        none = np.empty(0, np.int64)
+        return cls(
+            equipment_ids=(), codes=none.astype(np.int32), starts=none, ends=none, cadences=none
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MendedColumns:
+    """Gaps into which readings came, as they were before the first of that origin, which came at
+    `times`. Whether anything is left of them is seen in the gaps that there are now."""
+
+    equipment_ids: Sequence[str]
+    codes: npt.NDArray[np.int32]
+    starts: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    origins: Sequence[str]
+    times: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @classmethod
+    def empty(cls) -> MendedColumns:
+        none = np.empty(0, np.int64)
+        return cls(
+            equipment_ids=(),
+            codes=none.astype(np.int32),
+            starts=none,
+            ends=none,
+            origins=(),
+            times=none,
+        )
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +402,7 @@ class Sensor(msgspec.Struct, frozen=True, kw_only=True):
     range_min: float | None = None
     range_max: float | None = None
     cadence_seconds: float | None = None
+    """As a person has set it; `EVENT_DRIVEN`: it has none; None: it is learned."""
 
 
 class SensorCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -550,5 +636,7 @@ class Features:
     """Keeps what imports overwrite: they can be undone, and a reading's history can be asked."""
     stores_position: bool = False
     """Keeps the commit-log position in the same transaction as the readings."""
+    cadences: bool = False
+    """Learns cadences; gaps, coverage and the time-weighted mean follow from them."""
     split_roles: bool = False
     """May be shared by several processes."""

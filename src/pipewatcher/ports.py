@@ -9,11 +9,14 @@ from typing import Protocol
 
 from pipewatcher.model import (
     Batch,
+    Cadence,
     DeadLetter,
     Features,
     Forecast,
+    GapColumns,
     ImportCounts,
     ImportJob,
+    MendedColumns,
     Micros,
     Notification,
     Position,
@@ -181,8 +184,35 @@ class ReadingsStore(Protocol):
         """Every equipmentId that has or had a reading; new ones are added at the end."""
         ...
 
-    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
-        """All sensors with a reading before `end`, over `[start, end)`."""
+    async def averages(
+        self, start: Micros, end: Micros, now: Micros | None = None
+    ) -> list[SensorAverage]:
+        """All sensors with a reading before `end`, over `[start, end)`.
+
+        A silence counts as a gap when it is longer than the hold limit at `now` (else: `end`).
+        """
+        ...
+
+    async def gaps(
+        self,
+        start: Micros,
+        end: Micros,
+        now: Micros,
+        equipment_ids: Sequence[str] | None = None,
+    ) -> tuple[GapColumns, MendedColumns]:
+        """Gaps that overlap `[start, end)`, and those of which something came: in no order."""
+        ...
+
+    async def cadences(self) -> dict[str, Cadence]:
+        """Of every sensor of which something is learned or set."""
+        ...
+
+    async def set_cadences(self, settings: Mapping[str, Micros | None]) -> None:
+        """What people want: a cadence, 0 for an event-driven sensor, None to have it learned.
+
+        When it returns, that and all that follows from it are durable; a crash leaves it done or
+        not begun. What is so already costs nothing; unknown sensors are passed over.
+        """
         ...
 
     async def series(

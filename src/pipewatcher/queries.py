@@ -16,6 +16,8 @@ import msgspec
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model import (
     DAY,
+    EVENT_DRIVEN,
+    GAP_FACTOR,
     HOUR,
     MINUTE,
     SECOND,
@@ -37,7 +39,7 @@ BUCKETS_MAX = 1_440
 CONDITION_WINDOW = DAY
 SERIES_SENSORS_MAX = 20
 READINGS_MAX = 10_000
-LATE_STEPS = 3
+LATE_STEPS = GAP_FACTOR
 SILENT_STEPS = 10
 SILENT_MIN = 5 * MINUTE
 
@@ -52,8 +54,8 @@ _WIDTHS += [n * DAY for n in (1, 2, 7, 30, 365)]
 class AverageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One sensor over a window, joined with its registration. Instants in UTC microseconds.
 
-    `expected`, `coverage`, `time_weighted_mean` and `longest_gap_seconds` are None until cadences
-    are known.
+    `expected` and `coverage` count from `start` or the sensor's first reading; with
+    `longest_gap_seconds` they are None for a sensor without a cadence.
     """
 
     equipment_id: str
@@ -126,10 +128,11 @@ class Queries:
             raise _invalid("sort", f"must be one of {', '.join(sorted(SORTS))}")
         with self._timed():
             await self._fresh()
-            figures = {row.equipment_id: row for row in await self._store.averages(start, end)}
+            found = await self._store.averages(start, end, now)
+        figures = {row.equipment_id: row for row in found}
         sensors = {sensor.equipment_id: sensor for sensor in await self._registry.sensors()}
         # 20,000 sensors are a tenth of a second of Python: not on the event loop.
-        rows = await asyncio.to_thread(_joined, figures, sensors, end, search.casefold())
+        rows = await asyncio.to_thread(_joined, figures, sensors, start, end, search.casefold())
         rows = _sorted(rows, sort, descending)
         return Averages(
             window=window, start=start, end=end, total=len(rows), items=rows[offset:][:limit]
@@ -189,15 +192,19 @@ def window_micros(text: str, field: str = "window") -> Micros:
 
 
 def state_of(sensor: Sensor | None, figure: SensorAverage | None, now: Micros) -> SensorState:
-    """`late` after 3 of its usual steps without a reading, `silent` after 10 and 5 minutes.
+    """`late` after 3 of its usual steps and a minute without a reading, `silent` after 10 and
+    5 minutes; an event-driven sensor is never late.
 
-    The usual step is the cadence set for the sensor, else the mean step inside the window.
+    The usual step is the cadence, else (until one is learned) the mean step inside the window.
     """
     if figure is None or figure.last_time is None:
         return "new"
     age = now - figure.last_time
-    if sensor is not None and sensor.cadence_seconds:
-        step = sensor.cadence_seconds * SECOND
+    if sensor is not None and sensor.cadence_seconds == EVENT_DRIVEN:
+        return "ok"
+    step: float
+    if figure.cadence is not None:
+        step = figure.cadence
     elif figure.count > 1 and figure.last_in_window is not None and figure.first_time is not None:
         step = (figure.last_in_window - figure.first_time) / (figure.count - 1)
     else:
@@ -226,16 +233,28 @@ def _conditions(
 
 
 def _joined(
-    figures: dict[str, SensorAverage], sensors: dict[str, Sensor], end: Micros, search: str
+    figures: dict[str, SensorAverage],
+    sensors: dict[str, Sensor],
+    start: Micros,
+    end: Micros,
+    search: str,
 ) -> list[AverageRow]:
     return [
-        _row(name, sensors.get(name), figures.get(name), end)
+        _row(name, sensors.get(name), figures.get(name), start, end)
         for name in sorted(figures.keys() | sensors.keys())
         if _matches(name, sensors.get(name), search)
     ]
 
 
-def _row(name: str, sensor: Sensor | None, figure: SensorAverage | None, end: Micros) -> AverageRow:
+def _row(
+    name: str, sensor: Sensor | None, figure: SensorAverage | None, start: Micros, end: Micros
+) -> AverageRow:
+    expected = coverage = longest = None
+    if figure is not None and figure.cadence is not None and figure.oldest_time is not None:
+        since = max(start, figure.oldest_time)
+        expected = -(-(end - since) // figure.cadence)
+        coverage = 1 - (figure.gap_time or 0) / (end - since)
+        longest = (figure.longest_gap or 0) / SECOND
     return AverageRow(
         equipment_id=name,
         name=sensor.name if sensor else None,
@@ -243,13 +262,13 @@ def _row(name: str, sensor: Sensor | None, figure: SensorAverage | None, end: Mi
         unit=sensor.unit if sensor else None,
         location=sensor.location if sensor else None,
         mean=figure.mean if figure else None,
-        time_weighted_mean=None,
+        time_weighted_mean=figure.time_weighted_mean if figure else None,
         count=figure.count if figure else 0,
-        expected=None,
+        expected=expected,
         min=figure.min if figure else None,
         max=figure.max if figure else None,
-        coverage=None,
-        longest_gap_seconds=None,
+        coverage=coverage,
+        longest_gap_seconds=longest,
         last_timestamp=figure.last_time if figure else None,
         last_value=figure.last_value if figure else None,
         state=state_of(sensor, figure, end),

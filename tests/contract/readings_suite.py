@@ -10,7 +10,21 @@ import pytest
 
 from oracle import Oracle, Write
 from pipewatcher.errors import NotPossible
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, Features, ImportBlock, ImportCounts
+from pipewatcher.model import (
+    DAY,
+    EVENT_DRIVEN,
+    HOUR,
+    MINUTE,
+    NO_END,
+    SECOND,
+    Batch,
+    Cadence,
+    Features,
+    GapColumns,
+    ImportBlock,
+    ImportCounts,
+    MendedColumns,
+)
 from pipewatcher.ports import ReadingsStore
 
 NOON = 1_676_462_400_000_000  # 2023-02-15T12:00:00Z
@@ -61,14 +75,8 @@ async def assert_answers_equal(
     widths: Sequence[int] = (MINUTE, 5 * MINUTE, HOUR, DAY),
 ) -> None:
     for start, end in windows:
-        answered = {a.equipment_id: a for a in await store.averages(start, end)}
-        expected = {s: oracle.average(s, start, end) for s in oracle.sensors()}
-        assert set(answered) == {s for s, average in expected.items() if average is not None}
-        for sensor, answer in answered.items():
-            want = expected[sensor]
-            assert want is not None
-            got = {name: getattr(answer, name) for name in want}
-            assert got == {**want, "mean": near(want["mean"])}
+        for now in (end, end + DAY):
+            await _assert_averages_and_gaps_equal(store, oracle, start, end, now)
         for width in widths:
             for series in await store.series(oracle.sensors(), start, end, width):
                 want_buckets = oracle.buckets(series.equipment_id, start, end, width)
@@ -82,6 +90,48 @@ async def assert_answers_equal(
             assert [(r.event_time, r.value, r.origin) for r in got_readings] == oracle.readings(
                 sensor, start, end
             )
+
+
+async def _assert_averages_and_gaps_equal(
+    store: ReadingsStore, oracle: Oracle, start: int, end: int, now: int
+) -> None:
+    """With the cadences that the store has learned or was told."""
+    while True:
+        cadences = await store.cadences()
+        answered = {a.equipment_id: a for a in await store.averages(start, end, now)}
+        columns, _ = await store.gaps(start, end, now)
+        if cadences == await store.cadences():
+            break
+    steps = {name: cadence.effective for name, cadence in cadences.items()}
+    expected = {s: oracle.average(s, start, end, now, steps.get(s)) for s in oracle.sensors()}
+    assert set(answered) == {s for s, average in expected.items() if average is not None}
+    for sensor, answer in answered.items():
+        want = expected[sensor]
+        assert want is not None
+        got = {name: getattr(answer, name) for name in want}
+        weighted = near(want["time_weighted_mean"])
+        if not store.features.cadences:
+            absent = ("time_weighted_mean", "oldest_time", "cadence", "gap_time", "longest_gap")
+            assert {got.pop(name) for name in absent} == {None}
+            want = {name: value for name, value in want.items() if name in got}
+            assert got == {**want, "mean": near(want["mean"])}
+            continue
+        assert got == {**want, "mean": near(want["mean"]), "time_weighted_mean": weighted}
+    got_gaps = sorted(gap_rows(columns))
+    assert got_gaps == sorted(
+        (sensor, *gap)
+        for sensor in oracle.sensors()
+        for gap in oracle.gaps(sensor, start, end, now, steps.get(sensor))
+    )
+
+
+def gap_rows(columns: GapColumns | MendedColumns) -> list[tuple[str, int, int]]:
+    return [
+        (columns.equipment_ids[code], start, end)
+        for code, start, end in zip(
+            columns.codes.tolist(), columns.starts.tolist(), columns.ends.tolist(), strict=True
+        )
+    ]
 
 
 def windows_around(instant: int) -> list[tuple[int, int]]:
@@ -278,3 +328,80 @@ class ReadingsSuite:
             assert await store.undo(import_id) == undone
             await assert_answers_equal(store, oracle, windows_around(NOON + HOUR))
         assert [v.value for v in await store.history("EQ-1", NOON)] == [1.0]
+
+    def every_minute(self, sensor: str, minutes: range, origin: str = "http:admin") -> list[Write]:
+        return [Write(sensor, NOON + n * MINUTE, float(n), origin) for n in minutes]
+
+    async def test_a_cadence_is_learned_from_20_steps_on(self, store: ReadingsStore) -> None:
+        if not self.features.cadences:
+            assert await store.cadences() == {}
+            return
+        await store.append(batches_of(self.every_minute("EQ-1", range(20))), {0: 1})
+        await store.settle()
+        assert await store.cadences() == {}
+        await store.append(batches_of(self.every_minute("EQ-1", range(20, 21), "import:1")), {0: 2})
+        await store.settle()
+        assert await store.cadences() == {"EQ-1": Cadence(learned=MINUTE)}
+
+    async def test_a_cadence_that_is_set_goes_before_what_is_learned_and_survives_a_restart(
+        self, store: ReadingsStore, tmp_path: Path
+    ) -> None:
+        if not self.features.cadences:
+            return
+        oracle = Oracle()
+        writes = self.every_minute("EQ-1", range(40)) + self.every_minute("EQ-2", range(2))
+        oracle.write(writes)
+        await store.append(batches_of(writes), {0: 1})
+        await store.set_cadences({"EQ-1": 10 * SECOND, "EQ-2": MINUTE, "EQ-unknown": MINUTE})
+        await assert_answers_equal(store, oracle, windows_around(NOON + HOUR))
+        await store.settle()
+        await assert_answers_equal(store, oracle, windows_around(NOON + HOUR))
+        await store.close()
+        again = await self.open_store(tmp_path)
+        try:
+            assert await again.cadences() == {
+                "EQ-1": Cadence(learned=MINUTE, setting=10 * SECOND),
+                "EQ-2": Cadence(setting=MINUTE),
+            }
+            await assert_answers_equal(again, oracle, windows_around(NOON + HOUR))
+            await again.set_cadences({"EQ-1": None})
+            await assert_answers_equal(again, oracle, windows_around(NOON + HOUR))
+            columns, _ = await again.gaps(NOON, NOON + HOUR, NOON + 42 * MINUTE)
+            assert gap_rows(columns) == [("EQ-2", NOON + MINUTE, NO_END)]
+        finally:
+            await again.close()
+
+    async def test_an_event_driven_sensor_has_no_gaps(self, store: ReadingsStore) -> None:
+        if not self.features.cadences:
+            return
+        writes = [w for w in self.every_minute("EQ-1", range(60)) if not 20 < w.value < 50]
+        await store.append(batches_of(writes), {0: 1})
+        await store.settle()
+        columns, _ = await store.gaps(NOON, NOON + DAY, NOON + DAY)
+        assert len(columns) == 2
+        await store.set_cadences({"EQ-1": EVENT_DRIVEN})
+        columns, _ = await store.gaps(NOON, NOON + DAY, NOON + DAY)
+        assert len(columns) == 0
+        [average] = await store.averages(NOON, NOON + DAY)
+        assert (average.cadence, average.gap_time) == (None, None)
+
+    async def test_what_came_into_a_gap_is_remembered_with_its_origin(
+        self, store: ReadingsStore
+    ) -> None:
+        if not self.features.cadences:
+            return
+        writes = [w for w in self.every_minute("EQ-1", range(60)) if not 20 < w.value < 50]
+        await store.append(batches_of(writes), {0: 1})
+        await store.settle()
+        whole = ("EQ-1", NOON + 20 * MINUTE, NOON + 50 * MINUTE)
+        for position, minutes in enumerate([range(25, 30), range(30, 45)], start=2):
+            rows = self.every_minute("EQ-1", minutes, "import:4")
+            await store.append(batches_of(rows), {0: position})
+            await store.settle()
+            columns, mended = await store.gaps(NOON, NOON + HOUR, NOON + HOUR)
+            assert gap_rows(mended) == [whole]
+            assert mended.origins == ["import:4"]
+        assert gap_rows(columns) == [
+            ("EQ-1", NOON + 20 * MINUTE, NOON + 25 * MINUTE),
+            ("EQ-1", NOON + 44 * MINUTE, NOON + 50 * MINUTE),
+        ]

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -26,8 +26,11 @@ from pipewatcher.errors import StoreUnavailable
 from pipewatcher.model import (
     SECOND,
     Batch,
+    Cadence,
     Features,
+    GapColumns,
     ImportCounts,
+    MendedColumns,
     Micros,
     Position,
     ReadingVersion,
@@ -42,9 +45,12 @@ from pipewatcher.model import (
 )
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
-from pipewatcher.readings.duckdb_sql import reads, schema, undo
+from pipewatcher.readings.duckdb_sql import cadences, reads, undo
+from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.fold import fold
+from pipewatcher.readings.duckdb_sql.gaps import gaps
+from pipewatcher.readings.duckdb_sql.migrate import prepare
 from pipewatcher.readings.duckdb_sql.outcomes import counts_of
 from pipewatcher.readings.duckdb_sql.recluster import Recluster
 
@@ -87,7 +93,7 @@ class DuckDBStore:
 
     @property
     def features(self) -> Features:
-        return Features(import_outcomes=True, versions=True, stores_position=True)
+        return Features(cadences=True, import_outcomes=True, versions=True, stores_position=True)
 
     async def open(self) -> None:
         await self._on(self._appender, self._open)
@@ -115,8 +121,35 @@ class DuckDBStore:
     async def sensors(self) -> list[str]:
         return list(self._known().sensors)
 
-    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
-        return await self._ask(lambda cursor: reads.averages(cursor, self._known(), start, end))
+    async def averages(
+        self, start: Micros, end: Micros, now: Micros | None = None
+    ) -> list[SensorAverage]:
+        names, at = self._known(), end if now is None else now
+        return await self._ask(lambda cursor: averages(cursor, names, start, end, at))
+
+    async def gaps(
+        self,
+        start: Micros,
+        end: Micros,
+        now: Micros,
+        equipment_ids: Sequence[str] | None = None,
+    ) -> tuple[GapColumns, MendedColumns]:
+        names = self._known()
+        known = None
+        if equipment_ids is not None:
+            codes = names.sensor_codes
+            known = [codes[name] for name in equipment_ids if name in codes]
+        return await self._ask(lambda cursor: gaps(cursor, names, start, end, now, known))
+
+    async def cadences(self) -> dict[str, Cadence]:
+        names = self._known()
+        found = await self._ask(cadences.known)
+        return {names.sensors[sensor]: cadence for sensor, cadence in found.items()}
+
+    async def set_cadences(self, settings: Mapping[str, Micros | None]) -> None:
+        codes = self._known().sensor_codes
+        wanted = {codes[name]: cadence for name, cadence in settings.items() if name in codes}
+        await self._on(self._readers, lambda: self._set_cadences(wanted))
 
     async def series(
         self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
@@ -236,7 +269,7 @@ class DuckDBStore:
         )
         self._generation += 1
         cursor = self._cursor()
-        schema.create(cursor)
+        prepare(cursor)
         self._names = Names(cursor)
         self._folded_rows = 0
         self._next_seq, self._appended_rows = one(
@@ -346,7 +379,7 @@ class DuckDBStore:
                 return
             try:
                 more = self._fold_once()
-                if more:
+                if self._learn_once() or more:
                     self._wake.set()
                 elif time.monotonic() >= next_recluster and not self._recluster_once():
                     next_recluster = time.monotonic() + RECLUSTER_INTERVAL_S
@@ -361,6 +394,24 @@ class DuckDBStore:
     def _fold_all(self) -> None:
         while self._fold_once():
             pass
+        while self._learn_once():
+            pass
+
+    def _set_cadences(self, wanted: Mapping[int, Micros | None]) -> None:
+        with self._fold_lock:
+            cursor = self._cursor()
+            cursor.execute("BEGIN")
+            try:
+                cadences.set_cadences(cursor, wanted)
+                cursor.execute("COMMIT")
+            except BaseException:
+                _roll_back(cursor)
+                raise
+
+    def _learn_once(self) -> bool:
+        """Learns cadences from what is folded; says whether more waits."""
+        with self._fold_lock:
+            return cadences.learn(self._cursor())
 
     def _fold_once(self) -> bool:
         """Folds what waits, if anything does; says whether more waits."""
@@ -368,7 +419,7 @@ class DuckDBStore:
             if self._hot_rows() == 0:
                 return False
             began = time.monotonic()
-            folded = fold(self._cursor())
+            folded = fold(self._cursor(), int(self._clock() * SECOND))
             self._folded_rows += folded.rows
             self._folds += 1
             self._fold_seconds += time.monotonic() - began

@@ -11,15 +11,18 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipewatcher.errors import NotPossible, StoreUnavailable
 from pipewatcher.model import (
     DAY,
     SECOND,
     Batch,
+    Cadence,
     Features,
+    GapColumns,
     ImportCounts,
+    MendedColumns,
     Micros,
     Position,
     ReadingVersion,
@@ -119,7 +122,9 @@ class InfluxDBStore:
             self._sensors.setdefault(tag)
         return [id_of(tag) for tag in self._sensors]
 
-    async def averages(self, start: Micros, end: Micros) -> list[SensorAverage]:
+    async def averages(
+        self, start: Micros, end: Micros, now: Micros | None = None
+    ) -> list[SensorAverage]:
         return await reads.averages(self._client(), start, end)
 
     async def series(
@@ -131,6 +136,22 @@ class InfluxDBStore:
         self, equipment_id: str, start: Micros, end: Micros, limit: int
     ) -> list[StoredReading]:
         return await reads.readings(self._client(), equipment_id, start, end, limit)
+
+    async def gaps(
+        self,
+        start: Micros,
+        end: Micros,
+        now: Micros,
+        equipment_ids: Sequence[str] | None = None,
+    ) -> tuple[GapColumns, MendedColumns]:
+        """None: without cadences nothing is known to be missing."""
+        return GapColumns.empty(), MendedColumns.empty()
+
+    async def cadences(self) -> dict[str, Cadence]:
+        return {}
+
+    async def set_cadences(self, settings: Mapping[str, Micros | None]) -> None:
+        """Changes nothing, as no answer depends on them."""
 
     async def import_counts(self, import_id: int) -> ImportCounts:
         """Zeros: InfluxDB overwrites without telling what stood there."""

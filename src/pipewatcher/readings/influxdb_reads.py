@@ -189,6 +189,11 @@ def _average(
         last_in_window=last[0] if last[0] >= start else None,
         last_time=last[0],
         last_value=last[1],
+        time_weighted_mean=None,
+        oldest_time=None,
+        cadence=None,
+        gap_time=None,
+        longest_gap=None,
     )
 
 

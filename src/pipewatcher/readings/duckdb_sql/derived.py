@@ -1,21 +1,34 @@
-"""What follows from `raw`: rollups and `latest`, kept in the transaction that changes it.
+"""What follows from `raw`: rollups and gaps, kept in the transaction that changes it.
 
-Works on the temporary tables `incoming` (the readings that arrived) and `touched`: each
-(sensor, hour) that changed, and whether it only *extends* its rollup.
+Works on the temporary tables `incoming` (the readings that arrived, each with the one before it of
+the same sensor), `touched` (each (sensor, hour) that changed, and whether it only *extends* its
+rollup) and `arrival` (whether all of a sensor's are *in order*: later than its newest reading).
+
+`renewed` collects the rollups to be written. A step belongs to the hour in which it ends, so an
+hour's rollup depends on the reading before it: after a touched hour the next one, its *follower*,
+is linked again.
 """
 
 from __future__ import annotations
 
-from pipewatcher.model import DAY
+from pipewatcher.model import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.schema import (
     EPOCH_OFFSET,
     HOUR_OF,
+    INNER_OF_STEPS,
     ROLLUP_COLUMNS,
     ROLLUP_OF_READINGS,
+    held,
 )
 
 RANGE_GAP_DAYS = 3
+NEAR_HOURS = 48
+"""Neighbours are sought this far first: there they nearly always are."""
+TEMPORARY = (
+    "incoming", "touched", "arrival", "renewed", "stepped", "new_gap", "follower", "neighbour",
+    "linked",
+)  # fmt: skip
 
 
 def recompute(cursor: Cursor, changed: str) -> None:
@@ -30,13 +43,57 @@ def recompute(cursor: Cursor, changed: str) -> None:
         f"SELECT DISTINCT sensor, {HOUR_OF}::INTEGER AS hour, false AS extends FROM {changed}"
     )
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming AS "
-        f"SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw LIMIT 0"
+        "CREATE OR REPLACE TEMP TABLE arrival AS "
+        "SELECT DISTINCT sensor, false AS in_order FROM touched"
+    )
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT *, {HOUR_OF}::INTEGER AS hour, "
+        "event_time AS before_time, value AS before_value FROM raw LIMIT 0"
     )
     update_rollups(cursor)
     _renew_latest(cursor)
-    for table in ("touched", "incoming", "renewed"):
+    cursor.execute(
+        f"""
+        UPDATE cadence SET judged_hour = NULL FROM (
+            SELECT sensor, max({HOUR_OF}) AS hour FROM {changed} GROUP BY sensor) AS c
+        WHERE cadence.sensor = c.sensor AND judged_from < (c.hour + 1) * {HOUR} - {EPOCH_OFFSET}
+        """
+    )
+    drop_temporary(cursor)
+
+
+def drop_temporary(cursor: Cursor) -> None:
+    """They would stay in memory until this connection's next transaction of their kind."""
+    for table in TEMPORARY:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def update_rollups(cursor: Cursor) -> None:
+    """Rollups and gaps. `latest` must still be what it was."""
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE new_gap (sensor INTEGER, start_time BIGINT, end_time BIGINT)"
+    )
+    _extend(cursor)
+    _recompute(cursor)
+    bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
+    if bounds[0] is None:
+        return
+    cursor.execute(
+        """
+        DELETE FROM rollup USING touched
+        WHERE rollup.sensor = touched.sensor AND rollup.hour = touched.hour
+          AND rollup.hour BETWEEN $1 AND $2
+        """,
+        bounds,
+    )
+    out_of_order = one(cursor, "SELECT count(*) FROM arrival WHERE NOT in_order")[0] > 0
+    if out_of_order:
+        _take_followers(cursor, *bounds)
+        _drop_stale_gaps(cursor)
+    _find_neighbours(cursor, *bounds, out_of_order=out_of_order)
+    _link(cursor)
+    cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
+    cursor.execute("INSERT INTO gap SELECT * FROM new_gap ORDER BY sensor, start_time")
 
 
 def recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:
@@ -55,14 +112,26 @@ def recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:
     return ranges
 
 
-def update_rollups(cursor: Cursor) -> None:
+def _extend(cursor: Cursor) -> None:
+    """Begins `renewed` with the hours that are combined with their stored rollup."""
+    step, integral = held("a.first_time - s.last_time", "s.last_value")
+    same_hour = f"before_time >= hour * {HOUR} - {EPOCH_OFFSET}"
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE stepped AS
+        SELECT i.sensor, i.hour, event_time, value, origin, hold,
+               CASE WHEN {same_hour} THEN before_time END AS before_time,
+               CASE WHEN {same_hour} THEN before_value END AS before_value
+        FROM incoming AS i JOIN cadence USING (sensor)
+        SEMI JOIN (SELECT sensor, hour FROM touched WHERE extends) USING (sensor, hour)
+        """
+    )
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE renewed AS
         WITH arrived AS (
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}
-            FROM incoming SEMI JOIN (SELECT * FROM touched WHERE extends) USING (sensor, hour)
-            GROUP BY sensor, hour),
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS}, any_value(hold) AS hold
+            FROM stepped GROUP BY sensor, hour),
         stored AS (
             SELECT {ROLLUP_COLUMNS} FROM rollup
             WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
@@ -70,34 +139,167 @@ def update_rollups(cursor: Cursor) -> None:
                a.sum + coalesce(s.sum, 0) AS sum, least(a.min, s.min) AS min,
                greatest(a.max, s.max) AS max, coalesce(s.first_time, a.first_time) AS first_time,
                coalesce(s.first_value, a.first_value) AS first_value, a.last_time, a.last_value,
-               a.imported + coalesce(s.imported, 0) AS imported
-        FROM arrived AS a LEFT JOIN stored AS s USING (sensor, hour)
+               a.imported + coalesce(s.imported, 0) AS imported,
+               a.inner_held + coalesce(s.inner_held, 0) + {step} AS inner_held,
+               a.inner_integral + coalesce(s.inner_integral, 0) + {integral} AS inner_integral,
+               s.prev_time, s.prev_value, s.hour IS NULL OR NOT in_order AS to_link,
+               a.first_time AS arrived_from, s.last_time AS stored_until, hold
+        FROM arrived AS a JOIN arrival USING (sensor) LEFT JOIN stored AS s USING (sensor, hour)
         """
     )
+    cursor.execute(
+        """
+        INSERT INTO new_gap
+        SELECT sensor, before_time, event_time FROM stepped WHERE event_time - before_time > hold
+        UNION ALL
+        SELECT sensor, stored_until, arrived_from FROM renewed
+        WHERE arrived_from - stored_until > hold
+        """
+    )
+
+
+def _recompute(cursor: Cursor) -> None:
+    """Adds to `renewed` the hours whose rollup is made anew from `raw`."""
     for start, end in recompute_ranges(cursor):
         cursor.execute(
             f"""
-            INSERT INTO renewed
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}
+            CREATE OR REPLACE TEMP TABLE stepped AS
+            SELECT sensor, hour, event_time, value, origin, hold,
+                   lag(event_time) OVER readings AS before_time,
+                   lag(value) OVER readings AS before_value
             FROM (SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
                   WHERE event_time >= $1 AND event_time < $2)
+            JOIN cadence USING (sensor)
             SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
-            GROUP BY sensor, hour
+            WINDOW readings AS (PARTITION BY sensor, hour ORDER BY event_time)
             """,
             [start, end],
         )
-    bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
-    if bounds[0] is None:
-        return
+        cursor.execute(
+            f"""
+            INSERT INTO renewed
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS}, NULL, NULL, true,
+                   NULL, NULL, any_value(hold)
+            FROM stepped GROUP BY sensor, hour
+            """
+        )
+        cursor.execute(
+            "INSERT INTO new_gap SELECT sensor, before_time, event_time FROM stepped "
+            "WHERE event_time - before_time > hold"
+        )
+
+
+def _take_followers(cursor: Cursor, first: int, last: int) -> None:
+    """Moves from `rollup` to `renewed` each row that follows a touched hour."""
+    cursor.execute("CREATE OR REPLACE TEMP TABLE follower (sensor INTEGER, hour INTEGER)")
+    for found_by in (f"hour BETWEEN {first} AND {last + NEAR_HOURS}", f"hour > {last}"):
+        cursor.execute(
+            f"""
+            INSERT INTO follower
+            WITH open AS (
+                SELECT t.sensor, t.hour FROM touched AS t JOIN arrival USING (sensor)
+                JOIN latest AS l USING (sensor)
+                WHERE NOT in_order AND t.hour < (l.last_time + {EPOCH_OFFSET}) // {HOUR}
+                  AND NOT EXISTS (SELECT 1 FROM follower AS f
+                                  WHERE f.sensor = t.sensor AND f.hour > t.hour)),
+            later AS (
+                SELECT sensor, hour FROM rollup SEMI JOIN open USING (sensor) WHERE {found_by})
+            SELECT DISTINCT later.sensor, later.hour
+            FROM open ASOF JOIN later ON open.sensor = later.sensor AND open.hour < later.hour
+            """
+        )
+    cursor.execute(
+        f"""
+        INSERT INTO renewed
+        SELECT {ROLLUP_COLUMNS.removesuffix(", held, integral")}, true, NULL, NULL, hold
+        FROM rollup JOIN follower USING (sensor, hour) JOIN cadence USING (sensor)
+        """
+    )
+    cursor.execute(
+        "DELETE FROM rollup USING follower AS f "
+        "WHERE rollup.sensor = f.sensor AND rollup.hour = f.hour"
+    )
+
+
+def _drop_stale_gaps(cursor: Cursor) -> None:
+    """Those that end in an hour made anew, or with the first reading of one to be linked."""
+    cursor.execute(
+        f"""
+        DELETE FROM gap USING (
+            SELECT gap.sensor, gap.end_time FROM gap
+            JOIN (SELECT sensor, hour, NULL AS first_time FROM touched WHERE NOT extends
+                  UNION ALL
+                  SELECT sensor, hour, first_time FROM renewed WHERE to_link) AS stale
+            ON gap.sensor = stale.sensor
+               AND (gap.end_time + {EPOCH_OFFSET}) // {HOUR} = stale.hour
+            WHERE stale.first_time IS NULL OR gap.end_time = stale.first_time) AS gone
+        WHERE gap.sensor = gone.sensor AND gap.end_time = gone.end_time
+        """
+    )
+
+
+def _find_neighbours(cursor: Cursor, first: int, last: int, *, out_of_order: bool) -> None:
+    """`neighbour`: for rows to link, the last reading of the sensor's hour before that is not
+    renewed itself, if there is one."""
     cursor.execute(
         """
-        DELETE FROM rollup USING touched
-        WHERE rollup.sensor = touched.sensor AND rollup.hour = touched.hour
-          AND rollup.hour BETWEEN $1 AND $2
-        """,
-        bounds,
+        CREATE OR REPLACE TEMP TABLE neighbour AS
+        SELECT r.sensor, r.hour, l.last_time, l.last_value
+        FROM renewed AS r JOIN arrival USING (sensor) JOIN latest AS l USING (sensor)
+        WHERE in_order AND to_link
+        """
     )
-    cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM renewed ORDER BY hour, sensor")
+    if not out_of_order:
+        return
+    for found_by in (
+        f"hour >= {first - NEAR_HOURS} AND hour <= (SELECT max(hour) FROM renewed)",
+        f"hour < {first - NEAR_HOURS}",
+    ):
+        cursor.execute(
+            f"""
+            INSERT INTO neighbour
+            WITH open AS (
+                SELECT r.sensor, r.hour FROM renewed AS r JOIN arrival USING (sensor)
+                JOIN latest AS l USING (sensor)
+                WHERE NOT in_order AND to_link AND r.first_time > l.first_time
+                  AND NOT EXISTS (SELECT 1 FROM neighbour AS n
+                                  WHERE n.sensor = r.sensor AND n.hour <= r.hour)),
+            earlier AS (
+                SELECT sensor, hour, last_time, last_value
+                FROM rollup SEMI JOIN open USING (sensor) WHERE {found_by})
+            SELECT open.sensor, open.hour, earlier.last_time, earlier.last_value
+            FROM open ASOF JOIN earlier
+            ON open.sensor = earlier.sensor AND open.hour > earlier.hour
+            """
+        )
+
+
+def _link(cursor: Cursor) -> None:
+    """`linked`: `renewed` with the step that enters each hour; adds its gap to `new_gap`."""
+    step, integral = held("first_time - prev_time", "prev_value")
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE linked AS
+        WITH chained AS (
+            SELECT *, lag(last_time) OVER hours AS near_time, lag(last_value) OVER hours AS near
+            FROM renewed WINDOW hours AS (PARTITION BY sensor ORDER BY hour)),
+        entered AS (
+            SELECT c.* EXCLUDE (prev_time, prev_value),
+                   CASE WHEN NOT to_link THEN prev_time
+                        WHEN n.last_time IS NULL OR near_time > n.last_time THEN near_time
+                        ELSE n.last_time END AS prev_time,
+                   CASE WHEN NOT to_link THEN prev_value
+                        WHEN n.last_time IS NULL OR near_time > n.last_time THEN near
+                        ELSE n.last_value END AS prev_value
+            FROM chained AS c LEFT JOIN neighbour AS n USING (sensor, hour))
+        SELECT *, inner_held + {step} AS held, inner_integral + {integral} AS integral
+        FROM entered
+        """
+    )
+    cursor.execute(
+        "INSERT INTO new_gap SELECT sensor, prev_time, first_time FROM linked "
+        "WHERE to_link AND first_time - prev_time > hold"
+    )
 
 
 def _renew_latest(cursor: Cursor) -> None:
@@ -106,7 +308,8 @@ def _renew_latest(cursor: Cursor) -> None:
     cursor.execute(
         """
         INSERT INTO latest
-        SELECT sensor, sum(count)::BIGINT, max(last_time), arg_max(last_value, last_time)
+        SELECT sensor, sum(count)::BIGINT, max(last_time), arg_max(last_value, last_time),
+               min(first_time)
         FROM rollup WHERE sensor IN (SELECT sensor FROM touched) GROUP BY sensor
         """
     )

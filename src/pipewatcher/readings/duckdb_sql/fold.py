@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipewatcher.model import Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
-from pipewatcher.readings.duckdb_sql.derived import recompute_ranges, update_rollups
+from pipewatcher.readings.duckdb_sql.derived import (
+    drop_temporary,
+    recompute_ranges,
+    update_rollups,
+)
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
-from pipewatcher.readings.duckdb_sql.schema import DAY_OF, HOUR_OF
+from pipewatcher.readings.duckdb_sql.schema import DAY_OF, HOUR_OF, NO_LIMIT
 
 ROWS_MAX = 200_000
-TEMPORARY = (
-    "taken", "unwanted", "incoming", "touched", "predecessor", "renewed", "newest"
-)  # fmt: skip
+TEMPORARY = ("taken", "unwanted", "predecessor", "newest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +34,11 @@ class Folded:
     """Whether `hot` held rows past the mark when the fold began."""
 
 
-def fold(cursor: Cursor) -> Folded:
+def fold(cursor: Cursor, now: Micros) -> Folded:
     """Folds the oldest rows of `hot`, at most `ROWS_MAX`, in one transaction."""
     cursor.execute("BEGIN")
     try:
-        folded = _fold(cursor)
+        folded = _fold(cursor, now)
         cursor.execute("COMMIT")
     except BaseException:
         cursor.execute("ROLLBACK")
@@ -43,7 +46,7 @@ def fold(cursor: Cursor) -> Folded:
     return folded
 
 
-def _fold(cursor: Cursor) -> Folded:
+def _fold(cursor: Cursor, now: Micros) -> Folded:
     first, last, keeps = one(
         cursor, "SELECT min(seq), max(seq), coalesce(bool_or(keep_stored), false) FROM hot"
     )
@@ -65,10 +68,11 @@ def _fold(cursor: Cursor) -> Folded:
         count_outcomes(cursor)
     keep_versions(cursor)
     _replace_in_raw(cursor)
+    _note_mended(cursor, now)
     update_rollups(cursor)
     _update_latest(cursor)
     cursor.execute("DELETE FROM hot WHERE seq <= ?", [mark])
-    # They would stay in memory until this connection's next fold.
+    drop_temporary(cursor)
     for table in TEMPORARY:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
     return Folded(rows=rows, more=mark < last)
@@ -96,19 +100,39 @@ def _mark(cursor: Cursor, bound: int) -> int:
 
 
 def _take_last_writes(cursor: Cursor) -> None:
-    """`incoming`: the write of each reading that stands, with how often it was written."""
+    """`incoming`: the write of each reading that stands, with how often it was written and the
+    reading before it."""
     cursor.execute(
         """
         CREATE OR REPLACE TEMP TABLE incoming AS
-        SELECT sensor, event_time, any_value(hour) AS hour, arg_max(value, seq) AS value,
-               arg_max(origin, seq) AS origin, max(seq) AS seq, count(*) AS writes
-        FROM taken GROUP BY sensor, event_time
+        SELECT *, lag(event_time) OVER readings AS before_time,
+               lag(value) OVER readings AS before_value
+        FROM (SELECT sensor, event_time, any_value(hour) AS hour, arg_max(value, seq) AS value,
+                     arg_max(origin, seq) AS origin, max(seq) AS seq, count(*) AS writes
+              FROM taken GROUP BY sensor, event_time)
+        WINDOW readings AS (PARTITION BY sensor ORDER BY event_time)
         """
+    )
+    cursor.execute(
+        """
+        INSERT INTO cadence
+        SELECT sensor, NULL, NULL, $1, NULL, NULL
+        FROM (SELECT DISTINCT sensor FROM incoming) ANTI JOIN cadence USING (sensor)
+        """,
+        [NO_LIMIT],
     )
 
 
 def _find_groups(cursor: Cursor) -> None:
-    """`touched`: each (sensor, hour) of `incoming` and whether it extends its rollup."""
+    """`arrival`: each sensor of `incoming` and whether all its readings are later than what is
+    stored; `touched`: each (sensor, hour) and whether it extends its rollup."""
+    cursor.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE arrival AS
+        SELECT sensor, coalesce(min(event_time) > any_value(last_time), true) AS in_order
+        FROM incoming LEFT JOIN latest USING (sensor) GROUP BY sensor
+        """
+    )
     cursor.execute(
         """
         CREATE OR REPLACE TEMP TABLE touched AS
@@ -121,6 +145,31 @@ def _find_groups(cursor: Cursor) -> None:
                coalesce(arrived.first_time > stored.last_time, true) AS extends
         FROM arrived LEFT JOIN stored USING (sensor, hour)
         """
+    )
+
+
+def _note_mended(cursor: Cursor, now: Micros) -> None:
+    """Remembers the gaps into which readings came, as they were before that origin's first one."""
+    if not one(cursor, "SELECT count(*) FROM arrival WHERE NOT in_order")[0]:
+        return
+    cursor.execute(
+        """
+        INSERT INTO mended
+        WITH late AS (
+            SELECT sensor, event_time, origin FROM incoming
+            SEMI JOIN (SELECT sensor FROM arrival WHERE NOT in_order) USING (sensor)),
+        inside AS (
+            SELECT DISTINCT g.sensor, g.start_time, g.end_time, late.origin
+            FROM late ASOF JOIN gap AS g
+            ON late.sensor = g.sensor AND late.event_time > g.start_time
+            WHERE late.event_time < g.end_time)
+        SELECT *, $1 FROM inside
+        WHERE NOT EXISTS (
+            SELECT 1 FROM mended AS m
+            WHERE m.sensor = inside.sensor AND m.origin = inside.origin
+              AND m.start_time <= inside.start_time AND m.end_time >= inside.end_time)
+        """,
+        [now],
     )
 
 
@@ -173,15 +222,29 @@ def _update_latest(cursor: Cursor) -> None:
         CREATE OR REPLACE TEMP TABLE newest AS
         WITH arrived AS (
             SELECT sensor, count(*) AS count, max(event_time) AS last_time,
-                   arg_max(value, event_time) AS last_value
+                   arg_max(value, event_time) AS last_value, min(event_time) AS first_time
             FROM incoming GROUP BY sensor),
         gone AS (SELECT sensor, count(*) AS count FROM predecessor GROUP BY sensor)
         SELECT a.sensor, a.count + coalesce(l.count, 0) - coalesce(g.count, 0) AS count,
                greatest(a.last_time, l.last_time) AS last_time,
                CASE WHEN l.last_time > a.last_time THEN l.last_value ELSE a.last_value END
-               AS last_value
+               AS last_value,
+               least(a.first_time, l.first_time) AS first_time
         FROM arrived AS a LEFT JOIN latest AS l USING (sensor) LEFT JOIN gone AS g USING (sensor)
         """
     )
     cursor.execute("DELETE FROM latest USING newest WHERE latest.sensor = newest.sensor")
-    cursor.execute("INSERT INTO latest SELECT sensor, count, last_time, last_value FROM newest")
+    cursor.execute(
+        "INSERT INTO latest SELECT sensor, count, last_time, last_value, first_time FROM newest"
+    )
+    # A late reading inside what a cadence was judged by: it is judged again.
+    cursor.execute(
+        """
+        UPDATE cadence SET judged_hour = NULL FROM (
+            SELECT sensor, max(event_time) AS event_time FROM incoming
+            SEMI JOIN (SELECT sensor FROM arrival WHERE NOT in_order) USING (sensor)
+            GROUP BY sensor) AS late
+        WHERE cadence.sensor = late.sensor AND judged_from <= late.event_time
+          AND judged_hour IS NOT NULL
+        """
+    )

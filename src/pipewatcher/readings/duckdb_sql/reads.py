@@ -8,9 +8,8 @@ in `hot` at or before its last one. The other hours are read from `raw`, without
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from pipewatcher.model import HOUR, Bucket, Micros, SensorAverage, Series, StoredReading
+from pipewatcher.model import HOUR, Bucket, Micros, Series, StoredReading
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, HOUR_OF, SUM_SCALE
@@ -44,45 +43,12 @@ PARTS = f"""
     readings AS (
         SELECT sensor, event_time, value, origin FROM (
             SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
-            WHERE event_time >= $start AND event_time < $end
+            WHERE event_time >= {{since}} AND event_time < $end
               AND ({{spans}})
               AND ($sensors IS NULL OR list_contains($sensors, sensor)))
         SEMI JOIN torn USING (sensor, hour) ANTI JOIN fresh USING (sensor, event_time)
         UNION ALL
-        SELECT sensor, event_time, value, origin FROM fresh WHERE event_time >= $start)
-"""
-
-AVERAGES = f"""
-WITH {PARTS},
-    parts AS (
-        SELECT sensor, count, sum, min, max, first_time, last_time, last_value FROM whole
-        UNION ALL
-        SELECT sensor, count(*), sum(value / {SUM_SCALE}), min(value), max(value),
-               min(event_time), max(event_time), arg_max(value, event_time)
-        FROM readings GROUP BY sensor),
-    window_means AS (
-        SELECT sensor, sum(count)::BIGINT AS count, sum(sum) / sum(count) * {SUM_SCALE} AS mean,
-               min(min) AS min, max(max) AS max, min(first_time) AS first_time,
-               max(last_time) AS last_time, arg_max(last_value, last_time) AS last_value
-        FROM parts GROUP BY sensor),
-    newest AS (
-        SELECT sensor, max(last_time) AS last_time,
-               arg_max(last_value, (last_time, rank)) AS last_value
-        FROM (SELECT sensor, last_time, last_value, 0 AS rank FROM latest WHERE last_time < $end
-              UNION ALL SELECT sensor, last_time, last_value, 1 FROM window_means
-              UNION ALL SELECT sensor, event_time, value, 2 FROM fresh) GROUP BY sensor)
-SELECT sensor, coalesce(count, 0), mean, min, max, first_time, window_means.last_time,
-       newest.last_time, newest.last_value
-FROM newest LEFT JOIN window_means USING (sensor)
-"""
-
-BEFORE = f"""
-SELECT sensor, max(last_time), arg_max(last_value, last_time)
-FROM (SELECT sensor, last_time, last_value FROM rollup WHERE hour < $first_hour
-      UNION ALL
-      SELECT sensor, event_time, value FROM raw
-      WHERE event_time < $end AND event_time >= $first_hour * {HOUR} - {EPOCH_OFFSET})
-WHERE list_contains($sensors, sensor) GROUP BY sensor
+        SELECT sensor, event_time, value, origin FROM fresh WHERE event_time >= {{since}})
 """
 
 SERIES = f"""
@@ -128,47 +94,6 @@ SELECT event_time, value, origin FROM readings ORDER BY event_time LIMIT $limit
 """
 
 
-def averages(cursor: Cursor, names: Names, start: Micros, end: Micros) -> list[SensorAverage]:
-    rows = cursor.execute(
-        AVERAGES.format(spans=_torn_spans(cursor, start, end)), _window(start, end, None)
-    ).fetchall()
-    rows = _look_back(cursor, rows, start, end)
-    return [
-        SensorAverage(
-            equipment_id=names.sensors[sensor],
-            count=count,
-            mean=mean,
-            min=low,
-            max=high,
-            first_time=first,
-            last_in_window=last,
-            last_time=newest,
-            last_value=value,
-        )
-        for sensor, count, mean, low, high, first, last, newest, value in rows
-    ]
-
-
-def _look_back(
-    cursor: Cursor, rows: list[tuple[Any, ...]], start: Micros, end: Micros
-) -> list[tuple[Any, ...]]:
-    """For sensors that have no reading in the window but one at or past `end`: `latest` does not
-    know the one before it, so it is looked up in what is older than the window."""
-    with_readings = {row[0] for row in rows if row[1]}
-    later = cursor.execute("SELECT sensor FROM latest WHERE last_time >= ?", [end]).fetchall()
-    sought = [sensor for (sensor,) in later if sensor not in with_readings]
-    if not sought:
-        return rows
-    found = cursor.execute(
-        BEFORE, {"sensors": sought, "end": end, "first_hour": _hour(start)}
-    ).fetchall()
-    fresh = {row[0]: row for row in rows}
-    for sensor, time, value in found:
-        if sensor not in fresh or time > fresh[sensor][7]:
-            fresh[sensor] = (sensor, 0, None, None, None, None, None, time, value)
-    return list(fresh.values())
-
-
 def series(
     cursor: Cursor,
     sensors: Sequence[int],
@@ -179,12 +104,13 @@ def series(
 ) -> list[Series]:
     by_hour = bucket % HOUR == 0
     query = SERIES.format(
-        spans=_torn_spans(cursor, start, end),
+        spans=torn_spans(cursor, start, end),
+        since="$start",
         hours=SERIES_HOURS if by_hour else "",
         readings="readings" if by_hour else ALL_READINGS,
     )
     rows = cursor.execute(
-        query, {**_window(start, end, list(sensors)), "bucket": bucket}
+        query, {**window_of(start, end, list(sensors)), "bucket": bucket}
     ).fetchall()
     buckets: dict[int, list[Bucket]] = {sensor: [] for sensor in sensors}
     for sensor, number, mean, low, high, count, imported in rows:
@@ -227,7 +153,7 @@ def _hour(instant: Micros) -> int:
     return (instant + EPOCH_OFFSET) // HOUR
 
 
-def _window(start: Micros, end: Micros, sensors: list[int] | None) -> dict[str, object]:
+def window_of(start: Micros, end: Micros, sensors: list[int] | None) -> dict[str, object]:
     return {
         "start": start,
         "end": end,
@@ -237,10 +163,10 @@ def _window(start: Micros, end: Micros, sensors: list[int] | None) -> dict[str, 
     }
 
 
-def _torn_spans(cursor: Cursor, start: Micros, end: Micros) -> str:
+def torn_spans(cursor: Cursor, start: Micros, end: Micros) -> str:
     """A condition on event_time, in whole numbers, that keeps every torn hour and lets DuckDB
     skip the blocks between. Run it in the transaction of the query that it is for."""
-    window = _window(start, end, None)
+    window = window_of(start, end, None)
     del window["sensors"]
     rows = cursor.execute(TORN_HOURS, window).fetchall()
     spans: list[tuple[int, int]] = []

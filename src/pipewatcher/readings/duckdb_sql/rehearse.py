@@ -17,7 +17,7 @@ from pipewatcher.model import (
     SensorChange,
 )
 from pipewatcher.readings.duckdb_names import Names
-from pipewatcher.readings.duckdb_sql import reads
+from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.schema import SUM_SCALE
 
@@ -126,7 +126,7 @@ def changes(
 ) -> list[SensorChange]:
     """Mean and count of each sensor of the file over `[start, end)`, as they are and as they would
     be; the first 100, most changed first: those without a mean before, then by relative change."""
-    before = {row.equipment_id: row for row in reads.averages(cursor, names, start, end)}
+    before = {row.equipment_id: row for row in averages(cursor, names, start, end, end)}
     arriving = cursor.execute(
         f"""
         SELECT sensor, count(*) - count(s.sensor),

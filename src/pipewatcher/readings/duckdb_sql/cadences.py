@@ -1,0 +1,247 @@
+"""Cadences: learned from the newest readings, or set; a change makes that sensor's rollups and
+gaps anew in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipewatcher.model import GAP_FACTOR, HOUR, Cadence, Micros
+from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.schema import (
+    EPOCH_OFFSET,
+    HOUR_OF,
+    INNER_OF_STEPS,
+    NO_LIMIT,
+    ROLLUP_COLUMNS,
+    ROLLUP_OF_READINGS,
+    held,
+)
+
+SENSORS_PER_STEP = 2_000
+ROWS_PER_STEP = 2_000_000
+"""Readings whose rollups are made anew in one transaction; a sensor with more has its own."""
+NEAR_HOURS = 26
+
+NEWEST_HOUR = f"((last_time + {EPOCH_OFFSET}) // {HOUR})"
+DUE = f"""
+    SELECT sensor, learned, setting, count, {NEWEST_HOUR} AS hour
+    FROM latest JOIN cadence USING (sensor)
+    WHERE (count > {STEPS_MIN} AND (judged_hour IS NULL OR judged_hour < {NEWEST_HOUR}))
+       OR (count <= {STEPS_MIN} AND learned IS NOT NULL)
+"""
+
+
+def learn(cursor: Cursor) -> bool:
+    """Judges sensors that have a new hour, in one transaction; says whether others wait."""
+    due = cursor.execute(f"{DUE} ORDER BY sensor LIMIT {SENSORS_PER_STEP + 1}").fetchall()
+    if not due:
+        return False
+    cursor.execute("BEGIN")
+    try:
+        more = _judge(cursor, due[:SENSORS_PER_STEP]) or len(due) > SENSORS_PER_STEP
+        cursor.execute("COMMIT")
+    except BaseException:
+        cursor.execute("ROLLBACK")
+        raise
+    return more
+
+
+def known(cursor: Cursor) -> dict[int, Cadence]:
+    rows = cursor.execute(
+        "SELECT sensor, learned, setting FROM cadence "
+        "WHERE learned IS NOT NULL OR setting IS NOT NULL"
+    ).fetchall()
+    return {sensor: Cadence(learned=a, setting=b) for sensor, a, b in rows}
+
+
+def set_cadences(cursor: Cursor, settings: Mapping[int, Micros | None]) -> None:
+    """What a person wants of each sensor: its cadence, 0 for none, None to have it learned. In the
+    running transaction."""
+    # A sensor whose readings all wait for their fold has no row yet.
+    for sensor in settings:
+        cursor.execute(
+            "INSERT INTO cadence SELECT $1, NULL, NULL, $2, NULL, NULL "
+            "WHERE NOT EXISTS (SELECT 1 FROM cadence WHERE sensor = $1)",
+            [sensor, NO_LIMIT],
+        )
+    rows = []
+    for sensor, standing, setting in cursor.execute(
+        "SELECT sensor, learned, setting FROM cadence"
+    ).fetchall():
+        if sensor in settings and settings[sensor] != setting:
+            rows.append((sensor, standing, settings[sensor]))
+    if not rows:
+        return
+    _change(cursor, rows)
+    cursor.execute(
+        "UPDATE cadence SET setting = changed.setting FROM changed "
+        "WHERE cadence.sensor = changed.sensor"
+    )
+    rebuild(cursor)
+    cursor.execute("DROP TABLE changed")
+
+
+def make_all(cursor: Cursor) -> None:
+    """Learns every cadence and makes every rollup and gap, in the running transaction."""
+    sensors = cursor.execute("SELECT sensor, count FROM latest ORDER BY sensor").fetchall()
+    while sensors:
+        part: list[int] = []
+        rows = 0
+        while sensors and (not part or rows + sensors[0][1] <= ROWS_PER_STEP):
+            sensor, count = sensors.pop(0)
+            part.append(sensor)
+            rows += count
+        judged = _medians(cursor, part)
+        found = [(s, learned(judged[s][0], None) if s in judged else None, None) for s in part]
+        _change(cursor, found)
+        cursor.execute("UPDATE changed SET renew = true")
+        _keep_learned(cursor)
+
+
+def _judge(cursor: Cursor, due: Sequence[tuple[Any, ...]]) -> bool:
+    judged = _medians(cursor, [row[0] for row in due if row[3] > STEPS_MIN])
+    rows: list[tuple[int, Micros | None, Micros | None]] = []
+    judgements = []
+    budget = ROWS_PER_STEP
+    for sensor, standing, setting, count, hour in due:
+        median, since = judged.get(sensor, (None, None))
+        found = None if median is None else learned(median, standing)
+        if found != standing and setting is None:
+            if rows and count > budget:
+                continue
+            budget -= count
+        if found != standing:
+            rows.append((sensor, found, setting))
+        judgements.append((sensor, hour, since))
+    table = _table(judgements, ("sensor", "judged_hour", "judged_from"))
+    cursor.register("judgement", table)
+    cursor.execute(
+        "UPDATE cadence SET judged_hour = j.judged_hour, judged_from = j.judged_from "
+        "FROM judgement AS j WHERE cadence.sensor = j.sensor"
+    )
+    cursor.unregister("judgement")
+    if rows:
+        _change(cursor, rows)
+        _keep_learned(cursor)
+    return len(judgements) < len(due)
+
+
+def _keep_learned(cursor: Cursor) -> None:
+    cursor.execute(
+        "UPDATE cadence SET learned = changed.learned FROM changed "
+        "WHERE cadence.sensor = changed.sensor"
+    )
+    rebuild(cursor)
+    cursor.execute("DROP TABLE changed")
+
+
+def _medians(cursor: Cursor, sensors: list[int]) -> dict[int, tuple[int, int]]:
+    """The median step of each sensor's newest readings, and since when they are."""
+    if not sensors:
+        return {}
+    cursor.execute("CREATE OR REPLACE TEMP TABLE since (sensor INTEGER, since BIGINT)")
+    for hours in (NEAR_HOURS, 2**30):
+        cursor.execute(
+            f"""
+            INSERT INTO since
+            WITH newer AS (
+                SELECT sensor, rollup.count, rollup.first_time,
+                       sum(rollup.count) OVER (PARTITION BY sensor ORDER BY hour DESC) AS so_far
+                FROM rollup JOIN latest USING (sensor)
+                WHERE list_contains($1, sensor) AND sensor NOT IN (SELECT sensor FROM since)
+                  AND hour > (latest.last_time + {EPOCH_OFFSET}) // {HOUR} - $2)
+            SELECT sensor, min(first_time)
+            FROM newer WHERE so_far - newer.count < {READINGS_JUDGED}
+            GROUP BY sensor HAVING max(so_far) >= {READINGS_JUDGED} OR $2 = {2**30}
+            """,
+            [sensors, hours],
+        )
+    rows = cursor.execute(
+        f"""
+        WITH ranked AS (
+            SELECT sensor, event_time,
+                   event_time - lag(event_time) OVER (PARTITION BY sensor ORDER BY event_time)
+                   AS step,
+                   row_number() OVER (PARTITION BY sensor ORDER BY event_time DESC) AS rank
+            FROM raw JOIN since USING (sensor)
+            WHERE event_time >= since AND event_time >= (SELECT min(since) FROM since))
+        SELECT sensor, quantile_disc(step, 0.5), min(event_time) FROM ranked
+        WHERE rank <= {READINGS_JUDGED} GROUP BY sensor HAVING count(step) >= {STEPS_MIN}
+        """
+    ).fetchall()
+    cursor.execute("DROP TABLE since")
+    return {sensor: (step, since) for sensor, step, since in rows}
+
+
+def _change(cursor: Cursor, rows: Sequence[tuple[int, Micros | None, Micros | None]]) -> None:
+    """`changed`: sensors with what is learned and set of them; and their hold limits."""
+    table = _table(
+        [(*row, _hold(learned=row[1], setting=row[2])) for row in rows],
+        ("sensor", "learned", "setting", "hold"),
+    )
+    cursor.register("arrived", table)
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS SELECT arrived.*, c.hold <> arrived.hold AS renew "
+        "FROM arrived JOIN cadence AS c USING (sensor)"
+    )
+    cursor.unregister("arrived")
+    cursor.execute(
+        "UPDATE cadence SET hold = changed.hold FROM changed WHERE cadence.sensor = changed.sensor"
+    )
+
+
+def _hold(*, learned: Micros | None, setting: Micros | None) -> Micros:
+    cadence = learned if setting is None else setting
+    return GAP_FACTOR * cadence if cadence else NO_LIMIT
+
+
+def _table(rows: Sequence[tuple[int | None, ...]], names: tuple[str, ...]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pa.table(
+        {name: pa.array(column, pa.int64()) for name, column in zip(names, columns, strict=True)}
+    )
+
+
+def rebuild(cursor: Cursor) -> None:
+    """Makes rollups and gaps of the sensors in `changed` whose hold limit is another, from `raw`.
+    Only what depends on the limit can come out otherwise."""
+    if not one(cursor, "SELECT count(*) FROM changed WHERE renew")[0]:
+        return
+    same_hour = f"before >= hour * {HOUR} - {EPOCH_OFFSET}"
+    step, integral = held("first_time - prev_time", "prev_value")
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE stepped AS
+        SELECT raw.sensor, {HOUR_OF}::INTEGER AS hour, event_time, value, origin, hold,
+               lag(event_time) OVER readings AS before, lag(value) OVER readings AS before_value
+        FROM raw JOIN cadence USING (sensor)
+        WHERE raw.sensor IN (SELECT sensor FROM changed WHERE renew)
+        WINDOW readings AS (PARTITION BY raw.sensor ORDER BY event_time)
+        """
+    )
+    cursor.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE linked AS
+        WITH own AS (
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS},
+                   max(before) FILTER (before_time IS NULL) AS prev_time,
+                   any_value(before_value) FILTER (before_time IS NULL) AS prev_value,
+                   any_value(hold) AS hold
+            FROM (SELECT *, CASE WHEN {same_hour} THEN before END AS before_time FROM stepped)
+            GROUP BY sensor, hour)
+        SELECT *, inner_held + {step} AS held, inner_integral + {integral} AS integral FROM own
+        """
+    )
+    cursor.execute("DELETE FROM rollup WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
+    cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
+    cursor.execute("DELETE FROM gap WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
+    cursor.execute(
+        "INSERT INTO gap SELECT sensor, before, event_time FROM stepped "
+        "WHERE event_time - before > hold ORDER BY sensor, before"
+    )
+    for table in ("stepped", "linked"):
+        cursor.execute(f"DROP TABLE {table}")
