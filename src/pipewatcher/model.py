@@ -492,6 +492,25 @@ class ImportJob(msgspec.Struct, kw_only=True):
     """The installation whose disk holds the uploaded file."""
 
 
+GapState: TypeAlias = Literal["open", "requested", "partly_filled", "filled", "accepted"]
+MarkState: TypeAlias = Literal["open", "requested", "accepted"]
+GapCause: TypeAlias = Literal["device", "gateway", "downtime", "unknown"]
+
+
+class GapMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person did about a gap. Sensor and `start` name it; `end` is where it ended, or now,
+    when it was marked: what of it is filled since is seen in the readings."""
+
+    equipment_id: str
+    start: Micros
+    end: Micros
+    state: MarkState
+    cause: GapCause | None = None
+    note: str | None = None
+    changed_by: str
+    changed_at: Micros
+
+
 class WriteScope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sensors whose readings somebody may write: those listed and those with the prefix."""
 

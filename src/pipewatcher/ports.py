@@ -14,6 +14,7 @@ from pipewatcher.model import (
     Features,
     Forecast,
     GapColumns,
+    GapMark,
     ImportCounts,
     ImportJob,
     MendedColumns,
@@ -303,6 +304,18 @@ class DeadLetterRegistry(Protocol):
         ...
 
 
+class GapRegistry(Protocol):
+    """What people did about gaps."""
+
+    async def gap_marks(self) -> list[GapMark]:
+        """Sorted by equipmentId and start."""
+        ...
+
+    async def save_gap_marks(self, marks: Sequence[GapMark]) -> None:
+        """Replaces those of the same sensor and start; durable when it returns."""
+        ...
+
+
 class NoticeRegistry(Protocol):
     """What people are told, what each of them has read, and which sensors are silent."""
 
@@ -352,6 +365,7 @@ class Registry(
     AuditRegistry,
     PeopleRegistry,
     DeadLetterRegistry,
+    GapRegistry,
     NoticeRegistry,
     Protocol,
 ):

@@ -20,6 +20,7 @@ from pipewatcher.model import (
     GAP_FACTOR,
     HOUR,
     MINUTE,
+    NO_END,
     SECOND,
     Micros,
     ReadingVersion,
@@ -151,6 +152,21 @@ class Queries:
         with self._timed():
             await self._fresh()
             return width, await self._store.series(equipment_ids, start, end, width)
+
+    async def gaps(
+        self, equipment_ids: Sequence[str], start: Micros, end: Micros
+    ) -> dict[str, list[tuple[Micros, Micros | None]]]:
+        """Of each of these sensors the gaps that overlap `[start, end)`, ascending; None ends one
+        that goes on."""
+        columns, _ = await self._store.gaps(start, end, self.now(), equipment_ids)
+        found: dict[str, list[tuple[Micros, Micros | None]]] = {}
+        spans = zip(
+            columns.codes.tolist(), columns.starts.tolist(), columns.ends.tolist(), strict=True
+        )
+        for code, since, until in sorted(spans):
+            name = columns.equipment_ids[code]
+            found.setdefault(name, []).append((since, None if until == NO_END else until))
+        return found
 
     async def readings(
         self, equipment_id: str, start: Micros, end: Micros, limit: int

@@ -29,12 +29,14 @@ import uvloop
 from pipewatcher import local_socket
 from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Answers, Services
+from pipewatcher.cadences import Cadences
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX, DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError, SettingsError, StageEnded
 from pipewatcher.freshness import SharedFreshness
+from pipewatcher.gaps import GapLedger
 from pipewatcher.identity.audit import Audit
 from pipewatcher.identity.passwords import Passwords
 from pipewatcher.identity.people import People
@@ -126,6 +128,8 @@ class Historian:
     writer: Writer | None
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
+    gaps: GapLedger | None
+    cadences: Cadences | None
     imports: ImportService | None
     live: Live | None
     authenticator: Authenticator
@@ -185,6 +189,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         await intake.start()
         stack.push_async_callback(intake.close)
         queries: Queries | None = None
+        gaps: GapLedger | None = None
+        cadences: Cadences | None = None
         imports: ImportService | None = None
         live: Live | None = None
         if "api" in roles:
@@ -193,6 +199,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             if writer is not None and not shared:
                 freshness = writer
             queries = Queries(store, registry, freshness.fresh)
+            gaps = GapLedger(store, registry, freshness.fresh)
+            cadences = Cadences(store, registry)
+            await cadences.start()
             imports = ImportService(
                 Stages(
                     registry=registry,
@@ -234,6 +243,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             writer=writer,
             discovery=discovery,
             queries=queries,
+            gaps=gaps,
+            cadences=cadences,
             imports=imports,
             live=live,
             authenticator=authenticator,
@@ -493,11 +504,16 @@ def _services(
         mqtt=mqtt,
     )
     answers: Answers | None = None
-    if running.queries is not None and running.imports is not None:
+    if running.queries is not None:
         assert running.live is not None
+        assert running.gaps is not None
+        assert running.cadences is not None
+        assert running.imports is not None
         answers = Answers(
             queries=running.queries,
             registry=running.registry,
+            gaps=running.gaps,
+            cadences=running.cadences,
             imports=running.imports,
             live=running.live,
             dead_letters=DeadLetterDesk(

@@ -11,6 +11,7 @@ import pytest
 
 from contract.registry_audit_suite import RegistryAuditSuite
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
+from contract.registry_gaps_suite import RegistryGapsSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from contract.registry_notices_suite import RegistryNoticesSuite
 from contract.registry_people_suite import RegistryPeopleSuite
@@ -36,6 +37,7 @@ class RegistrySuite(
     RegistryIdentitySuite,
     RegistryAuditSuite,
     RegistryPeopleSuite,
+    RegistryGapsSuite,
     RegistryNoticesSuite,
 ):
     async def open_registry(self, folder: Path) -> Registry:

@@ -27,10 +27,12 @@ router = APIRouter(prefix="/api/v1/averages", tags=["averages"])
 
 Sort = Literal[
     "equipmentId", "name", "kind", "unit", "location", "mean", "count", "min", "max",
-    "lastTimestamp", "lastValue", "state",
+    "lastTimestamp", "lastValue", "state", "timeWeightedMean", "expected", "coverage",
+    "longestGapSeconds",
 ]  # fmt: skip
 _SORTS = {"equipmentId": "equipment_id", "lastTimestamp": "last_timestamp"}
 _SORTS["lastValue"] = "last_value"
+_SORTS |= {"timeWeightedMean": "time_weighted_mean", "longestGapSeconds": "longest_gap_seconds"}
 
 
 class AverageItem(Camel):

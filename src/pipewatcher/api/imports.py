@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -11,7 +11,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, problems, rfc3339
 from pipewatcher.api.auth import Caller, answers_of, audited
+from pipewatcher.api.gaps import GapItem, item_of
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
+from pipewatcher.gaps import Closed
 from pipewatcher.model import ImportJob, ImportState, Rejection
 from pipewatcher.problems import rejections
 
@@ -20,6 +22,7 @@ router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 ImportId = Annotated[int, Path(alias="id", ge=1, le=2**53)]
 BODY_TYPES = frozenset({"text/csv", "application/csv", "application/gzip", "application/x-gzip"})
 PART_HEADERS_BYTES_MAX = 4_096
+GAPS_MAX = 1_000
 
 
 class ImportStarted(Camel):
@@ -65,6 +68,8 @@ class ImportItem(Camel):
     corrections: Literal["apply", "skip"]
     receipt: ImportReceipt
     gaps_closed: int | None
+    gaps_partly_filled: int | None
+    gaps_untouched: int | None
     sensors: int
     unknown_columns: list[str]
     content_sha256: str
@@ -101,6 +106,15 @@ class UndoPreviewItem(Camel):
 class UndoneItem(Camel):
     removed: int
     restored: int
+
+
+class ImportGaps(Camel):
+    """What the import did to the gaps that it met, as they were before it; `untouched` ones had
+    been requested before it came and are still whole. The first 1,000 of each."""
+
+    closed: list[GapItem]
+    partly_filled: list[GapItem]
+    untouched: list[GapItem]
 
 
 class ImportsPage(Camel):
@@ -176,14 +190,26 @@ async def imports(
     """Newest first."""
     found = list(await answers_of(request).imports.jobs(limit + 1, cursor))
     more = len(found) > limit
-    items = [import_item(request, job) for job in found[:limit]]
+    items = await _items(request, found[:limit])
     next_cursor = str(found[limit - 1].id) if more else None
     return json_answer(ImportsPage(items=items, next_cursor=next_cursor))
 
 
 @router.get("/{id}", responses=answers(ImportItem, errors=(404, 422)))
 async def one(request: Request, _: Caller, import_id: ImportId) -> Response:
-    return json_answer(import_item(request, await answers_of(request).imports.job(import_id)))
+    return json_answer(await _one(request, await answers_of(request).imports.job(import_id)))
+
+
+@router.get("/{id}/gaps", responses=answers(ImportGaps, errors=(404, 409, 422)))
+async def gaps_of(request: Request, _: Caller, import_id: ImportId) -> Response:
+    """The gaps that it closed or filled in part, and the requested ones that it left."""
+    job = await answers_of(request).imports.job(import_id)
+    found = await answers_of(request).gaps.closed_by(job.id, job.created_at)
+    closed, partly, untouched = (
+        [item_of(gap) for gap in gaps[:GAPS_MAX]]
+        for gaps in (found.closed, found.partly, found.untouched)
+    )
+    return json_answer(ImportGaps(closed=closed, partly_filled=partly, untouched=untouched))
 
 
 @router.get(
@@ -211,7 +237,7 @@ async def apply(request: Request, caller: Caller, import_id: ImportId) -> Respon
     await audited(
         request, caller, "import.apply", f"import:{import_id}", None, {"state": job.state}
     )
-    return json_answer(import_item(request, job), 202)
+    return json_answer(await _one(request, job), 202)
 
 
 @router.post(
@@ -225,7 +251,7 @@ async def resume(request: Request, caller: Caller, import_id: ImportId) -> Respo
     await audited(
         request, caller, "import.resume", f"import:{import_id}", None, {"state": job.state}
     )
-    return json_answer(import_item(request, job), 202)
+    return json_answer(await _one(request, job), 202)
 
 
 @router.delete("/{id}", responses=answers(ImportItem, errors=(404, 409, 422)))
@@ -236,7 +262,7 @@ async def withdraw(request: Request, caller: Caller, import_id: ImportId) -> Res
     job = await answers_of(request).imports.withdraw(import_id)
     state = {"state": job.state}
     await audited(request, caller, "import.withdraw", f"import:{import_id}", None, state)
-    return json_answer(import_item(request, job))
+    return json_answer(await _one(request, job))
 
 
 @router.get("/{id}/undo", responses=answers(UndoPreviewItem, errors=(404, 409, 422)))
@@ -266,7 +292,19 @@ async def preview_undo(request: Request, _: Caller, import_id: ImportId) -> Resp
     )
 
 
-def import_item(request: Request, job: ImportJob) -> ImportItem:
+async def _one(request: Request, job: ImportJob) -> ImportItem:
+    [item] = await _items(request, [job])
+    return item
+
+
+async def _items(request: Request, jobs: Sequence[ImportJob]) -> list[ImportItem]:
+    ledger = answers_of(request).gaps
+    ended = {job.id: job.created_at for job in jobs if job.finished_at is not None}
+    closed = await ledger.closed_by_each(ended) if ended and ledger.available else {}
+    return [import_item(request, job, closed.get(job.id)) for job in jobs]
+
+
+def import_item(request: Request, job: ImportJob, gaps: Closed | None = None) -> ImportItem:
     live = answers_of(request).imports.progress(job.id)
     counts = job.counts
     receipt = ImportReceipt(
@@ -296,7 +334,9 @@ def import_item(request: Request, job: ImportJob) -> ImportItem:
         timezone=job.timezone,
         corrections="skip" if job.keep_stored else "apply",
         receipt=receipt,
-        gaps_closed=None,
+        gaps_closed=len(gaps.closed) if gaps else None,
+        gaps_partly_filled=len(gaps.partly) if gaps else None,
+        gaps_untouched=len(gaps.untouched) if gaps else None,
         sensors=job.sensors,
         unknown_columns=job.unknown_columns,
         content_sha256=job.content_sha256,

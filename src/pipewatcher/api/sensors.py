@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import msgspec
@@ -11,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import Rejection, Sensor
+from pipewatcher.model import SECOND, Cadence, Rejection, Sensor
 
 router = APIRouter(prefix="/api/v1/sensors", tags=["sensors"])
 
+CADENCE_SECONDS_MIN = 0.001
 EquipmentId = Annotated[str, Path(alias="equipmentId", min_length=1, max_length=64)]
 Text = Annotated[str | None, Field(max_length=200)]
 Finite = Annotated[float | None, Field(allow_inf_nan=False)]
@@ -32,6 +34,8 @@ class SensorItem(Camel):
     range_min: float | None
     range_max: float | None
     cadence_seconds: float | None
+    """As it was set; 0: event-driven, there is none; null: the learned one is in force."""
+    learned_cadence_seconds: float | None
 
 
 class SensorsPage(Camel):
@@ -49,7 +53,7 @@ class SensorChanges(BaseModel):
     source: Text = None
     range_min: Finite = Field(None, alias="rangeMin")
     range_max: Finite = Field(None, alias="rangeMax")
-    cadence_seconds: Annotated[float | None, Field(gt=0, le=31_536_000)] = Field(
+    cadence_seconds: Annotated[float | None, Field(ge=0, le=31_536_000)] = Field(
         None, alias="cadenceSeconds"
     )
 
@@ -57,12 +61,15 @@ class SensorChanges(BaseModel):
 @router.get("", responses=answers(SensorsPage))
 async def sensors(request: Request, _: Caller) -> Response:
     found = await answers_of(request).registry.sensors()
-    return json_answer(SensorsPage(items=[_item(s) for s in found], total=len(found)))
+    cadences = await answers_of(request).cadences.known()
+    items = [_item(s, cadences) for s in found]
+    return json_answer(SensorsPage(items=items, total=len(items)))
 
 
 @router.get("/{equipmentId}", responses=answers(SensorItem, errors=(404, 422)))
 async def sensor(request: Request, _: Caller, equipment_id: EquipmentId) -> Response:
-    return json_answer(_item(await answers_of(request).registry.sensor(equipment_id)))
+    found = await answers_of(request).registry.sensor(equipment_id)
+    return json_answer(_item(found, await answers_of(request).cadences.known()))
 
 
 @router.patch(
@@ -73,8 +80,10 @@ async def sensor(request: Request, _: Caller, equipment_id: EquipmentId) -> Resp
 async def change(
     request: Request, caller: Caller, equipment_id: EquipmentId, body: SensorChanges
 ) -> Response:
-    """Sets the members that are sent; null clears one. A sensor is registered within about a second
-    after its first reading is acknowledged; until then it is not found."""
+    """Sets the members that are sent; null clears one. `cadenceSeconds` is the usual step between
+    readings, 0 for an event-driven sensor, which has no gaps; null has it learned. A sensor is
+    registered within about a second after its first reading is acknowledged; until then it is not
+    found."""
     registry = answers_of(request).registry
     changes = body.model_dump(exclude_unset=True)
     standing = await registry.sensor(equipment_id)
@@ -83,12 +92,26 @@ async def change(
     if low is not None and high is not None and low > high:
         reason = "must not be above rangeMax"
         raise InvalidRequest(f"rangeMin {reason}", [Rejection(field="rangeMin", reason=reason)])
+    seconds = changes.get("cadence_seconds")
+    if seconds is not None and 0 < seconds < CADENCE_SECONDS_MIN:
+        reason = f"must be 0 (event-driven) or at least {CADENCE_SECONDS_MIN}"
+        raise InvalidRequest(
+            f"cadenceSeconds {reason}", [Rejection(field="cadenceSeconds", reason=reason)]
+        )
     changed = await registry.update_sensor(equipment_id, changes)
+    if "cadence_seconds" in changes:
+        await answers_of(request).cadences.follow(equipment_id)
     before = {name: getattr(standing, name) for name in changes}
     await audited(request, caller, "sensor.change", f"sensor:{equipment_id}", before, changes)
-    return json_answer(_item(changed))
+    return json_answer(_item(changed, await answers_of(request).cadences.known()))
 
 
-def _item(sensor: Sensor) -> SensorItem:
+def _item(sensor: Sensor, cadences: Mapping[str, Cadence]) -> SensorItem:
     values = msgspec.structs.asdict(sensor)
-    return SensorItem(created=rfc3339(values.pop("created_at")), **values)
+    cadence = cadences.get(sensor.equipment_id)
+    learned = cadence.learned if cadence else None
+    return SensorItem(
+        created=rfc3339(values.pop("created_at")),
+        learned_cadence_seconds=None if learned is None else learned / SECOND,
+        **values,
+    )

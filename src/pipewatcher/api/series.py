@@ -16,6 +16,7 @@ from pipewatcher.api.answers import (
     csv_answer,
     instant_of,
     json_answer,
+    maybe_rfc3339,
     rfc3339,
     wants_csv,
 )
@@ -37,10 +38,17 @@ class BucketItem(Camel):
     imported: int
 
 
+class GapSpan(Camel):
+    """From a reading to the next; `end` is null while the silence goes on."""
+
+    start: str
+    end: str | None
+
+
 class SeriesItem(Camel):
     equipment_id: str
     buckets: list[BucketItem]
-    gaps: list[str]
+    gaps: list[GapSpan]
 
 
 class SeriesPage(Camel):
@@ -75,6 +83,7 @@ async def series(
     queries = answers_of(request).queries
     first, last = _instant(start, "start"), _instant(end, "end")
     width, found = await queries.series(equipment_id, first, last, bucket)
+    gaps = await queries.gaps(equipment_id, first, last)
 
     def encode() -> Response:
         items = [
@@ -91,7 +100,10 @@ async def series(
                     )
                     for b in one.buckets
                 ],
-                gaps=[],
+                gaps=[
+                    GapSpan(start=rfc3339(since), end=maybe_rfc3339(until))
+                    for since, until in gaps.get(one.equipment_id, [])
+                ],
             )
             for one in found
         ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipewatcher.cadences import Cadences
+from pipewatcher.gaps import GapLedger
 from pipewatcher.identity.people import People
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.model import (
@@ -159,6 +161,8 @@ class Answers:
 
     queries: Queries
     registry: Registry
+    gaps: GapLedger
+    cadences: Cadences
     imports: Imports
     live: Live
     dead_letters: DeadLetters

@@ -90,6 +90,32 @@ def averages(
 
 
 @app.command()
+def gaps(
+    sensor: Annotated[str | None, typer.Argument(help="Only this equipmentId.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="open, requested, partly_filled, filled, accepted.")
+    ] = None,
+    request: Annotated[
+        bool, typer.Option(help="Mark all open gaps as requested; print the CSV for the vendor.")
+    ] = False,
+    source: Annotated[str | None, typer.Option(help="With --request: only this source.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of a table.")] = False,
+) -> None:
+    """What is missing: by default the gaps that are open, requested or filled in part."""
+    from pipewatcher.cli.asking import ask_vendor, show_gaps
+    from pipewatcher.settings import load_settings
+
+    settings = load_settings(config, data_dir=data_dir)
+    if request:
+        ask_vendor(settings, source)
+    else:
+        states = state or ["open", "requested", "partly_filled"]
+        show_gaps(settings, sensor, states, as_csv=as_csv)
+
+
+@app.command()
 def sensors(config: Config = None, data_dir: DataDir = None) -> None:
     """What the registry knows of each sensor."""
     from pipewatcher.cli.asking import show_sensors

@@ -119,6 +119,11 @@ def _show_receipt(console: Console, job: dict[str, Any]) -> None:
         f" {receipt['identical'] or 0:,} identical, {receipt['corrected'] or 0:,} corrected,"
         f" {receipt['repeated'] or 0:,} repeated, {receipt['skipped'] or 0:,} skipped"
     )
+    if job["gapsClosed"] is not None:
+        console.print(
+            f"  gaps: {job['gapsClosed']:,} closed, {job['gapsPartlyFilled']:,} filled in part, "
+            f"{job['gapsUntouched']:,} requested ones untouched"
+        )
     for error in receipt["errors"][:10]:
         console.print(
             f"  line {error.get('line')}: {error['field']} {error['reason']}", markup=False

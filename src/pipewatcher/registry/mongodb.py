@@ -22,6 +22,7 @@ from pipewatcher.registry.mongodb_database import (
     insert_missing,
 )
 from pipewatcher.registry.mongodb_dead_letters import MongoDBDeadLetters
+from pipewatcher.registry.mongodb_gaps import MongoDBGaps
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
 from pipewatcher.registry.mongodb_people import MongoDBPeople
@@ -32,7 +33,7 @@ _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
 class MongoDBRegistry(
-    MongoDBIdentity, MongoDBAudit, MongoDBPeople, MongoDBDeadLetters, MongoDBNotices
+    MongoDBIdentity, MongoDBAudit, MongoDBPeople, MongoDBDeadLetters, MongoDBGaps, MongoDBNotices
 ):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""

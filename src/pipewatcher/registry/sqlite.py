@@ -11,6 +11,7 @@ from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportJob, Micros, Sensor
 from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
+from pipewatcher.registry.sqlite_gaps import SQLiteGaps
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 from pipewatcher.registry.sqlite_notices import SQLiteNotices
 from pipewatcher.registry.sqlite_people import SQLitePeople
@@ -20,7 +21,9 @@ _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
 EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
-class SQLiteRegistry(SQLiteIdentity, SQLiteAudit, SQLitePeople, SQLiteDeadLetters, SQLiteNotices):
+class SQLiteRegistry(
+    SQLiteIdentity, SQLiteAudit, SQLitePeople, SQLiteDeadLetters, SQLiteGaps, SQLiteNotices
+):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:
             insert = (

@@ -87,6 +87,12 @@ ALTER TABLE session ADD COLUMN address TEXT NOT NULL DEFAULT '';
 ALTER TABLE session ADD COLUMN agent TEXT NOT NULL DEFAULT '';
 CREATE INDEX session_of ON session (person_id);
 """,
+    """
+CREATE TABLE gap_mark (
+    equipment_id TEXT NOT NULL, "start" INTEGER NOT NULL, "end" INTEGER NOT NULL,
+    state TEXT NOT NULL, cause TEXT, note TEXT, changed_by TEXT NOT NULL,
+    changed_at INTEGER NOT NULL, PRIMARY KEY (equipment_id, "start")) STRICT, WITHOUT ROWID;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -61,19 +61,17 @@ def known(cursor: Cursor) -> dict[int, Cadence]:
 def set_cadences(cursor: Cursor, settings: Mapping[int, Micros | None]) -> None:
     """What a person wants of each sensor: its cadence, 0 for none, None to have it learned. In the
     running transaction."""
-    # A sensor whose readings all wait for their fold has no row yet.
-    for sensor in settings:
-        cursor.execute(
-            "INSERT INTO cadence SELECT $1, NULL, NULL, $2, NULL, NULL "
-            "WHERE NOT EXISTS (SELECT 1 FROM cadence WHERE sensor = $1)",
-            [sensor, NO_LIMIT],
-        )
+    query = "SELECT sensor, learned, setting FROM cadence"
+    known = {sensor: found for sensor, *found in cursor.execute(query).fetchall()}
     rows = []
-    for sensor, standing, setting in cursor.execute(
-        "SELECT sensor, learned, setting FROM cadence"
-    ).fetchall():
-        if sensor in settings and settings[sensor] != setting:
-            rows.append((sensor, standing, settings[sensor]))
+    for sensor, wanted in settings.items():
+        learned_one, setting = known.get(sensor, (None, None))
+        if wanted != setting:
+            rows.append((sensor, learned_one, wanted))
+            if sensor not in known:  # All its readings wait for their fold.
+                cursor.execute(
+                    "INSERT INTO cadence VALUES (?, NULL, NULL, ?, NULL, NULL)", [sensor, NO_LIMIT]
+                )
     if not rows:
         return
     _change(cursor, rows)

@@ -1,0 +1,187 @@
+"""The ledger on the real store and registry: states follow from readings, whatever came when."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from contract.readings_suite import NOON, batches_of
+from oracle import Write
+from pipewatcher.errors import InvalidRequest, NotFound
+from pipewatcher.gaps import GapLedger
+from pipewatcher.model import HOUR, MINUTE
+from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.registry.sqlite import SQLiteRegistry
+
+
+class Plant:
+    """Writes readings; the clock stands right behind them unless it is moved."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = DuckDBStore(folder / "readings.duckdb", memory_mb=256)
+        self.registry = SQLiteRegistry(folder / "registry.sqlite")
+        self.now = NOON
+        self.ledger = GapLedger(self.store, self.registry, self._fresh, lambda: self.now / 1e6)
+        self._position = 0
+
+    async def _fresh(self) -> None: ...
+
+    async def write(self, *writes: Write, fold: bool = True) -> None:
+        self._position += 1
+        await self.store.append(batches_of(writes, self._position * 100), {0: self._position})
+        if fold:
+            await self.store.settle()
+
+    async def listed(self, *states: str) -> list[tuple[str, int, int | None, str]]:
+        page = await self.ledger.gaps(states=states, limit=10_000)
+        assert page.total == len(page.items)
+        return sorted(
+            (
+                gap.equipment_id,
+                (gap.start - NOON) // MINUTE,
+                None if gap.end is None else (gap.end - NOON) // MINUTE,
+                gap.state,
+            )
+            for gap in page.items
+        )
+
+
+def minutes(sensor: str, *spans: range, origin: str = "http:gw") -> list[Write]:
+    return [Write(sensor, NOON + m * MINUTE, float(m), origin) for span in spans for m in span]
+
+
+@pytest.fixture
+async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
+    plant = Plant(tmp_path)
+    await plant.store.open()
+    await plant.registry.open()
+    yield plant
+    await plant.store.close()
+    await plant.registry.close()
+
+
+async def test_what_is_taken_out_is_listed_and_closed_by_what_brings_it_back(
+    plant: Plant,
+) -> None:
+    chance = random.Random(5)
+    whole = [w for sensor in ("A", "B", "C") for w in minutes(sensor, range(3_000))]
+    starts = [m + chance.randrange(20) for m in range(40, 2_900, 95)]
+    spans = [(chance.choice("ABC"), m, m + chance.randrange(4, 60)) for m in starts]
+    assert len(spans) >= 30
+    lost = [
+        w
+        for w in whole
+        if any(w.equipment_id == s and a < (w.event_time - NOON) // MINUTE < b for s, a, b in spans)
+    ]
+    missing = {(w.equipment_id, w.event_time) for w in lost}
+    await plant.write(*[w for w in whole if (w.equipment_id, w.event_time) not in missing])
+    plant.now = NOON + 3_000 * MINUTE
+    want = [(s, a, b, "open") for s, a, b in sorted(spans)]
+    assert await plant.listed() == want
+    back = [Write(w.equipment_id, w.event_time, w.value, "import:1") for w in lost]
+    chance.shuffle(back)
+    for half in (back[::2], back[1::2]):
+        await plant.write(*half)
+    assert await plant.listed() == [(s, a, b, "filled") for s, a, b in sorted(spans)]
+    closed = await plant.ledger.closed_by(1, plant.now)
+    assert (len(closed.closed), closed.partly, closed.untouched) == (len(spans), [], [])
+    assert {tuple(gap.closed_by) for gap in (await plant.ledger.gaps()).items} == {("import:1",)}
+    await plant.store.undo(1)
+    assert await plant.listed() == want
+    assert (await plant.ledger.closed_by(1, plant.now)).closed == []
+
+
+@pytest.mark.parametrize("fold", [True, False])
+async def test_a_requested_gap_is_partly_filled_then_filled(plant: Plant, *, fold: bool) -> None:
+    await plant.write(*minutes("A", range(60), range(90, 120), range(200, 220)))
+    plant.now = NOON + 220 * MINUTE
+    [first, second] = (await plant.ledger.gaps()).items
+    plant.now += 1
+    asked = await plant.ledger.request("ana")
+    assert [(gap.equipment_id, gap.expected) for gap in asked] == [("A", 30), ("A", 80)]
+    assert {state for *_, state in await plant.listed()} == {"requested"}
+    await plant.write(*minutes("A", range(60, 75), origin="import:2"), fold=fold)
+    part = [("A", 74, 90, "partly_filled"), ("A", 119, 200, "requested")]
+    assert await plant.listed() == part
+    assert await plant.listed("partly_filled") == part[:1]
+    await plant.write(*minutes("A", range(75, 90), origin="import:3"), fold=True)
+    assert await plant.listed() == [("A", 59, 90, "filled"), ("A", 119, 200, "requested")]
+    plant.now += 1
+    closed = await plant.ledger.closed_by(3, plant.now)
+    assert [gap.id for gap in closed.untouched] == [first.id]
+    page = await plant.ledger.gaps(states=["filled"])
+    assert page.items[0].id == second.id
+    assert page.items[0].changed_by == "ana"
+    if fold:
+        assert page.items[0].closed_by == ["import:2", "import:3"]
+
+
+async def test_an_accepted_gap_stays_accepted_until_it_is_opened_again(plant: Plant) -> None:
+    await plant.write(*minutes("A", range(60), range(90, 120)))
+    plant.now = NOON + 120 * MINUTE
+    [gap] = (await plant.ledger.gaps()).items
+    changed = await plant.ledger.change(
+        gap.id, "bo", state="accepted", changes={"cause": "device", "note": "maintenance"}
+    )
+    assert (changed.state, changed.cause, changed.note, changed.changed_by) == (
+        "accepted", "device", "maintenance", "bo",
+    )  # fmt: skip
+    again = await plant.ledger.change(gap.id, "ana", changes={"note": None})
+    assert (again.state, again.cause, again.note) == ("accepted", "device", None)
+    with pytest.raises(InvalidRequest):
+        await plant.ledger.request("ana")
+    opened = await plant.ledger.change(gap.id, "ana", state="open", changes={})
+    assert (opened.state, opened.cause) == ("open", "device")
+    with pytest.raises(NotFound):
+        await plant.ledger.change("x", "ana", state="open", changes={})
+
+
+async def test_a_silence_that_goes_on_is_a_gap_without_an_end(plant: Plant) -> None:
+    await plant.write(*minutes("A", range(60)))
+    plant.now = NOON + 62 * MINUTE
+    assert await plant.listed() == []
+    plant.now = NOON + 70 * MINUTE
+    assert await plant.listed() == [("A", 59, None, "open")]
+    [asked] = await plant.ledger.request("ana")
+    assert (asked.end, asked.expected) == (None, 10)
+    await plant.write(*minutes("A", range(80, 90)), fold=False)
+    assert await plant.listed() == [("A", 59, 80, "requested")]
+
+
+async def test_sensors_that_fell_silent_together_are_one_line(plant: Plant) -> None:
+    spans = (range(100), range(150, 300))
+    writes = [
+        Write(w.equipment_id, w.event_time + n * 7_000_000 % MINUTE, w.value, w.origin)
+        for n in range(40)
+        for w in minutes(f"S-{n:02}", *spans)
+    ]
+    await plant.write(*writes, *minutes("alone", range(40), range(120, 300)))
+    plant.now = NOON + 300 * MINUTE
+    total, lines = await plant.ledger.incidents(NOON, plant.now)
+    assert [len(line.equipment_ids) for line in lines] == [40, 1]
+    assert total == 2
+    assert lines[0].expected == pytest.approx(40 * 50, abs=40)
+
+
+async def test_the_list_goes_on_behind_a_cursor_and_keeps_to_its_window(plant: Plant) -> None:
+    spans = [range(m, m + 20) for m in range(0, 1_000, 40)]
+    await plant.write(*minutes("A", *spans), *minutes("B", *spans))
+    plant.now = NOON + 980 * MINUTE
+    everything = (await plant.ledger.gaps(limit=1_000)).items
+    assert len(everything) == 48
+    found, cursor = [], None
+    while True:
+        page = await plant.ledger.gaps(limit=7, cursor=cursor)
+        assert page.total == 48
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert found == everything
+    some = await plant.ledger.gaps(NOON + 2 * HOUR, NOON + 3 * HOUR, equipment_id="B")
+    assert [(g.start - NOON) // MINUTE for g in some.items] == [179, 139]
+    with pytest.raises(InvalidRequest):
+        await plant.ledger.gaps(cursor="x")
