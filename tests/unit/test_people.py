@@ -154,6 +154,7 @@ async def test_a_recovery_link_gives_a_new_password_and_takes_the_lost_factor(
         await house.people.sign_in("anna", PASSWORD, None, None)
 
 
+@pytest.mark.slow
 async def test_a_flood_of_sign_ins_is_turned_away_and_a_known_browser_passes_it(
     house: House,
 ) -> None:

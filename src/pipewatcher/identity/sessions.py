@@ -64,6 +64,8 @@ class Sessions:
             if len(self._cache) >= CACHE_MAX:
                 self._cache.clear()
             self._cache[key] = (now, session, principal)
+        if session.token_sha256 and not self._authenticator.by_digest(session.token_sha256):
+            return None
         if now >= min(session.expires_at, session.seen_at + IDLE):
             return None
         if now >= session.seen_at + SEEN_STEP:
