@@ -27,8 +27,8 @@ from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
 from pipewatcher.registry.mongodb_people import MongoDBPeople
 
-BATCH_IDS = 200
-"""Sensors per round trip when many are registered: also a busy server answers those in time."""
+BATCH_IDS = 500
+"""Sensors per round trip when many are registered; with fewer, 20,000 took three times as long."""
 _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
