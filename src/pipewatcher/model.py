@@ -349,6 +349,30 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     suspicions: list[Suspicion] = msgspec.field(default_factory=list)
 
 
+class DoorBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """Readings that came by one door (http, mqtt, import, …) since ever, as the store has them:
+    `stored = new + identical + corrected + repeated + skipped + unfolded`.
+
+    `repeated` were overtaken before they were folded, or by a later row of their own import.
+    """
+
+    door: str
+    stored: int
+    new: int
+    identical: int
+    corrected: int
+    repeated: int
+    skipped: int
+    unfolded: int
+
+
+class StoreBooks(msgspec.Struct, frozen=True, kw_only=True):
+    """One snapshot: what was stored below `position` of the commit log."""
+
+    position: Position
+    doors: list[DoorBooks]
+
+
 class StoreStats(msgspec.Struct, frozen=True, kw_only=True):
     """None is what an engine could only tell by reading everything."""
 
@@ -436,6 +460,7 @@ NotificationKind: TypeAlias = Literal[
     "disk",
     "lag",
     "clock_skew",
+    "imbalance",
 ]
 
 

@@ -27,6 +27,7 @@ from pipewatcher.model import (
     SensorAverage,
     Series,
     Silence,
+    StoreBooks,
     StoredReading,
     StoreStats,
     UndoCounts,
@@ -113,6 +114,13 @@ class CommitLog(Protocol):
         """Up to where the readers of the group, in any process, have acked.
 
         Partitions of which nothing was acked are left out. Raises `CommitLogUnavailable`.
+        """
+        ...
+
+    async def accepted_before(self, position: Position) -> int | None:
+        """How many readings it has accepted, since ever, below a position that the store has had.
+
+        None where nobody can tell, or when it has gone on meanwhile: ask with a newer position.
         """
         ...
 
@@ -257,6 +265,10 @@ class ReadingsStore(Protocol):
 
         Empty where there is no reading. Raises `NotPossible` without the feature `versions`.
         """
+        ...
+
+    async def books(self) -> StoreBooks | None:
+        """What was stored since ever, by door; None where the engine cannot know it."""
         ...
 
     async def stats(self) -> StoreStats: ...

@@ -8,10 +8,20 @@ from dataclasses import dataclass, field
 
 from pipewatcher import __version__
 from pipewatcher.api.answers import rfc3339
-from pipewatcher.api.status import BrokerItem, DeadLetterCounts, Lag, Mqtt, Stages, Status
+from pipewatcher.api.status import (
+    BalanceItem,
+    BrokerItem,
+    DeadLetterCounts,
+    DoorBalance,
+    Lag,
+    Mqtt,
+    Stages,
+    Status,
+)
+from pipewatcher.balance import Balance
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
-from pipewatcher.errors import StoreUnavailable
+from pipewatcher.errors import Busy, StoreUnavailable
 from pipewatcher.intake import Intake
 from pipewatcher.model import SECOND, StoreStats
 from pipewatcher.observability import Figures, metrics_text
@@ -37,6 +47,7 @@ class Reporting:
     brokers: Sequence[BrokerSource]
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
+    balance: Balance | None
     connections: Callable[[], int]
     mqtt: MqttListener | None
     started_at: int = field(default_factory=lambda: int(time.time() * SECOND))
@@ -99,6 +110,36 @@ class Reporting:
             connections=self.connections(),
             mqtt=self._mqtt(),
             engines=dict(self.engines),
+            balance=await self._balance(),
+        )
+
+    async def _balance(self) -> BalanceItem | None:
+        """None while the store is away, too."""
+        try:
+            sheet = await self.balance.sheet() if self.balance is not None else None
+        except Busy:
+            return None
+        if sheet is None:
+            return None
+        return BalanceItem(
+            accepted=sheet.accepted,
+            stored=sheet.stored,
+            in_commit_log=sheet.in_commit_log,
+            difference=sheet.difference,
+            doors=[
+                DoorBalance(
+                    door=door.ever.door,
+                    stored=door.ever.stored,
+                    stored_since_start=door.stored_since_start,
+                    new=door.ever.new,
+                    identical=door.ever.identical,
+                    corrected=door.ever.corrected,
+                    repeated=door.ever.repeated,
+                    skipped=door.ever.skipped,
+                    unfolded=door.ever.unfolded,
+                )
+                for door in sheet.doors
+            ],
         )
 
     def _mqtt(self) -> Mqtt | None:

@@ -50,15 +50,18 @@ class Watch:
         conditions: Callable[[], Awaitable[list[SensorCondition]]],
         refusal: Callable[[], Busy | None],
         backlog: Callable[[], Backlog],
+        difference: Callable[[], Awaitable[int]],
         *,
         grace: Micros = GRACE,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`refusal` says why the doors take nothing; `backlog` what is not stored yet."""
+        """`refusal` says why the doors take nothing; `backlog` what is not stored yet,
+        `difference` what the balance sheet cannot account for."""
         self._notices = notices
         self._conditions = conditions
         self._refusal = refusal
         self._backlog = backlog
+        self._difference = difference
         self._clock = clock
         self._began = self._now()
         self._quiet_until = self._began + grace
@@ -96,6 +99,10 @@ class Watch:
             found["disk"] = "disk"
         if self._backlog().oldest_age_s > LAG_MIN_S:
             found["lag"] = "lag"
+        difference = await self._difference()
+        if difference:
+            log.error("the balance sheet is off by %d readings", difference)
+            found["imbalance"] = "imbalance"
         for trouble, kind in found.items():
             if trouble not in self._troubles:
                 await self._tell(kind, now, key=f"{trouble}:{self._holder}:{now}")

@@ -29,6 +29,7 @@ import uvloop
 from pipewatcher import local_socket
 from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Answers, Services
+from pipewatcher.balance import Balance
 from pipewatcher.cadences import Cadences
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
@@ -132,6 +133,7 @@ class Historian:
     cadences: Cadences | None
     imports: ImportService | None
     live: Live | None
+    balance: Balance | None
     authenticator: Authenticator
     sessions: Sessions
     people: People
@@ -193,6 +195,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         cadences: Cadences | None = None
         imports: ImportService | None = None
         live: Live | None = None
+        balance: Balance | None = None
         if "api" in roles:
             assert store is not None
             freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
@@ -220,7 +223,15 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             await imports.start()
             stack.push_async_callback(imports.stop)
             live = Live(registry, queries.conditions)
-            watch = Watch(registry, queries.conditions, intake.refusal, commit_log.backlog)
+            balance = Balance(commit_log, store)
+            await balance.start()
+            watch = Watch(
+                registry,
+                queries.conditions,
+                intake.refusal,
+                commit_log.backlog,
+                balance.difference,
+            )
             await _run(stack, watch.run(), stop)
         topic_rules = TopicRules(
             sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
@@ -247,6 +258,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             cadences=cadences,
             imports=imports,
             live=live,
+            balance=balance,
             authenticator=authenticator,
             sessions=Sessions(registry, authenticator),
             people=People(registry, passwords),
@@ -500,6 +512,7 @@ def _services(
         brokers=running.brokers,
         discovery=running.discovery,
         queries=running.queries,
+        balance=running.balance,
         connections=lambda: door.connections,
         mqtt=mqtt,
     )

@@ -172,6 +172,14 @@ def test_a_file_is_looked_at_applied_and_undone(page: Page, tmp_path: Path) -> N
     expect(page.get_by_label("Arquivo story.csv")).to_contain_text("40 leituras saíram, 0 voltaram")
 
 
+def test_the_balance_adds_up(page: Page) -> None:
+    sign_in(page)
+    page.get_by_role("link", name="Balance").click()
+    expect(page.get_by_label("Balance", exact=True)).to_contain_text("It adds up.")
+    expect(page.get_by_label("By door")).to_contain_text("http")
+    picture(page, "balance")
+
+
 def test_a_csv_is_uploaded_and_its_receipt_names_the_bad_row(page: Page, tmp_path: Path) -> None:
     sign_in(page)
     page.get_by_role("link", name="Imports").click()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -146,6 +147,7 @@ async def _live_through(history: list[Step]) -> None:
             for sensor, event_time in list(oracle.stored)[::4]:
                 got = await store.history(sensor, event_time)
                 assert [(v.value, v.origin) for v in got] == oracle.history(sensor, event_time)
+            await _assert_the_books_add_up(store, history)
             _assert_what_follows_equals_a_recomputation(store)
             found = await store.cadences()
             assert {name: cadence for name, cadence in wanted.items() if cadence is not None} == {
@@ -155,6 +157,22 @@ async def _live_through(history: list[Step]) -> None:
             assert (stats.readings, stats.unfolded) == (len(oracle.stored), 0)
         finally:
             await store.close()
+
+
+async def _assert_the_books_add_up(store: DuckDBStore, history: list[Step]) -> None:
+    written = Counter(
+        write.origin.partition(":")[0]
+        for step in history
+        if isinstance(step, list)
+        for write in step
+    )
+    books = await store.books()
+    assert {door.door: door.stored for door in books.doors} == written
+    for door in books.doors:
+        parts = (door.new, door.identical, door.corrected, door.repeated, door.skipped)
+        assert min(parts) >= 0
+        assert sum(parts) == door.stored
+        assert door.unfolded == 0
 
 
 async def _do(store: DuckDBStore, oracle: Oracle, step: str) -> None:

@@ -24,6 +24,7 @@ class Plant:
     sensors: dict[str, SensorCondition] = field(default_factory=dict)
     refusal: Busy | None = None
     lag_s: float = 0.0
+    difference: int = 0
 
     def set(self, *names: str, state: SensorState, source: str | None, age: int = MINUTE) -> None:
         for name in names:
@@ -35,12 +36,16 @@ class Plant:
     async def conditions(self) -> list[SensorCondition]:
         return list(self.sensors.values())
 
+    async def off_by(self) -> int:
+        return self.difference
+
     def watch(self) -> Watch:
         return Watch(
             self.registry,
             self.conditions,
             lambda: self.refusal,
             lambda: Backlog(readings=0, bytes=0, oldest_age_s=self.lag_s),
+            self.off_by,
             clock=lambda: self.now / SECOND,
         )
 
@@ -175,3 +180,12 @@ async def test_own_troubles_and_clocks_ahead_are_told_when_they_begin(plant: Pla
     await watch.look()
     assert (await plant.told())[0] == ("disk", 1, None, None)
     assert len(await plant.told()) == 4
+
+
+async def test_a_balance_sheet_that_is_off_alarms_once(plant: Plant) -> None:
+    watch = plant.watch()
+    await watch.look()
+    plant.difference = 3
+    for _ in range(2):
+        await watch.look()
+    assert await plant.told() == [("imbalance", 1, None, None)]

@@ -9,6 +9,7 @@ import type {
   Problem,
   SensorItem,
   SeriesPage,
+  StatusPage,
   UndoPreview,
 } from "./types";
 
@@ -71,6 +72,7 @@ export const api = {
   forecast: (id: number) => call<Forecast>(`/imports/${String(id)}/dry-run`),
   undoPreview: (id: number) => call<UndoPreview>(`/imports/${String(id)}/undo`),
   notifications: () => call<NotificationsPage>("/notifications?limit=30"),
+  status: () => call<StatusPage>("/status"),
   markRead: (upTo: number) =>
     call<{ unread: number }>("/notifications/read", json("PUT", { upTo })),
 };

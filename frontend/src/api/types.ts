@@ -148,7 +148,8 @@ export interface NotificationItem {
     | "gap_closed"
     | "disk"
     | "lag"
-    | "clock_skew";
+    | "clock_skew"
+    | "imbalance";
   equipmentId: string | null;
   count: number;
   source: string | null;
@@ -161,6 +162,31 @@ export interface NotificationItem {
 export interface NotificationsPage {
   items: NotificationItem[];
   unread: number;
+}
+
+export interface DoorBalance {
+  door: string;
+  stored: number;
+  storedSinceStart: number;
+  new: number;
+  identical: number;
+  corrected: number;
+  repeated: number;
+  skipped: number;
+  unfolded: number;
+}
+
+export interface StatusPage {
+  asOf: string;
+  started: string;
+  stages: { received: number; accepted: number; rejected: number };
+  balance: {
+    accepted: number;
+    stored: number;
+    inCommitLog: number;
+    difference: number;
+    doors: DoorBalance[];
+  } | null;
 }
 
 export interface Problem {

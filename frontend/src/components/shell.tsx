@@ -54,6 +54,9 @@ export function Shell({ children }: { children: ReactNode }) {
             >
               {texts.deadLetters}
             </Link>
+            <Link href="/balance" aria-current={path.startsWith("/balance") ? "page" : undefined}>
+              {texts.balance}
+            </Link>
             {me.data.role === "admin" && (
               <Link href="/access" aria-current={path.startsWith("/access") ? "page" : undefined}>
                 {texts.access}

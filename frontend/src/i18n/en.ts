@@ -159,6 +159,23 @@ export const en = {
   told_lag: "Storing lags behind",
   told_clock_skew: "The clock of {name} runs ahead",
   behindSource: "behind {source}",
+  told_imbalance: "The balance sheet does not add up",
+  balance: "Balance",
+  balanceHelp:
+    "What was accepted is what is stored and what still waits. Counted since ever, in the transactions that make readings durable and store them.",
+  acceptedEver: "Accepted, ever",
+  storedEver: "Stored, ever",
+  waiting: "In the commit log",
+  difference: "Difference",
+  balanced: "It adds up.",
+  unbalanced: "It does not add up: readings were lost or stored twice.",
+  noBalance: "These engines cannot tell what was stored.",
+  byDoor: "By door",
+  sinceStart: "Since the start",
+  skippedRows: "Left out",
+  unfolded: "Being filed",
+  sinceStartLine:
+    "Since the start, {time}: {received} received = {accepted} accepted + {rejected} rejected.",
 };
 
 export type Texts = typeof en;

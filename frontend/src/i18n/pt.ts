@@ -160,4 +160,21 @@ export const pt: Texts = {
   told_lag: "A gravação está atrasada",
   told_clock_skew: "O relógio de {name} está adiantado",
   behindSource: "atrás de {source}",
+  told_imbalance: "O balanço não fecha",
+  balance: "Balanço",
+  balanceHelp:
+    "O que foi aceito é o que está gravado mais o que ainda espera. Contado desde sempre, nas transações que tornam as leituras duráveis e as gravam.",
+  acceptedEver: "Aceitas, desde sempre",
+  storedEver: "Gravadas, desde sempre",
+  waiting: "No log de confirmação",
+  difference: "Diferença",
+  balanced: "A conta fecha.",
+  unbalanced: "A conta não fecha: leituras se perderam ou foram gravadas duas vezes.",
+  noBalance: "Estes bancos não sabem dizer o que foi gravado.",
+  byDoor: "Por entrada",
+  sinceStart: "Desde o início",
+  skippedRows: "Deixadas de fora",
+  unfolded: "Sendo arquivadas",
+  sinceStartLine:
+    "Desde o início, {time}: {received} recebidas = {accepted} aceitas + {rejected} rejeitadas.",
 };

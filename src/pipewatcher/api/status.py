@@ -64,6 +64,32 @@ class Mqtt(Camel):
     """By us, and why."""
 
 
+class DoorBalance(Camel):
+    """Readings that came by one door, since ever but for `storedSinceStart`:
+    `stored = new + identical + corrected + repeated + skipped + unfolded`."""
+
+    door: str
+    stored: int
+    stored_since_start: int
+    new: int
+    identical: int
+    corrected: int
+    repeated: int
+    skipped: int
+    unfolded: int
+
+
+class BalanceItem(Camel):
+    """Since ever: `accepted = stored + inCommitLog + difference`, and the difference is zero, or
+    readings were lost or stored twice. Counts survive `kill -9`."""
+
+    accepted: int
+    stored: int
+    in_commit_log: int
+    difference: int
+    doors: list[DoorBalance]
+
+
 class Status(Camel):
     """Null is what only other processes know."""
 
@@ -85,6 +111,7 @@ class Status(Camel):
     connections: int
     mqtt: Mqtt | None
     engines: dict[str, str]
+    balance: BalanceItem | None
 
 
 class Health(Camel):

@@ -90,6 +90,10 @@ class KafkaCommitLog:
         assert self._offsets is not None, "open it first"
         return self._offsets
 
+    async def accepted_before(self, position: Position) -> int | None:
+        """Offsets of a topic say nothing of what retention or another producer did to it."""
+        return None
+
     def backlog(self) -> Backlog:
         """Of all writers; measured every second."""
         return self._backlog

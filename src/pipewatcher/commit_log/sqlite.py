@@ -42,7 +42,7 @@ from pipewatcher.ports import Backlog, Delivery
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PARTITION = 0
 PAGE_BYTES = 8_192
 
@@ -61,6 +61,7 @@ WAL_KEPT_BYTES = 64 * 2**20
 SHRINK_BYTES = 128 * 2**20
 """A file that is larger and holds no entries is made small at the next start."""
 
+RECENT_TOTALS = 20_000
 IDLE_S = 0.2
 TIDY_RETRY_S = 2.0
 
@@ -75,6 +76,12 @@ CREATE TABLE entries (
 CREATE TABLE deleted (below INTEGER NOT NULL) STRICT;
 INSERT INTO deleted VALUES (0);
 """
+_TOTALS = """
+ALTER TABLE entries ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deleted ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+UPDATE entries SET total = (SELECT sum(readings) FROM entries AS e WHERE e.id <= entries.id);
+"""
+"""`total`: readings accepted since ever up to the end of the entry; of `deleted`, below it."""
 
 _Command: TypeAlias = Callable[[], None]
 
@@ -150,6 +157,13 @@ class SQLiteCommitLog:
 
     async def acked(self, group: str) -> Position:
         return {PARTITION: self._undelivered.first}
+
+    async def accepted_before(self, position: Position) -> int | None:
+        entry = position.get(PARTITION, 0)
+        recent = self._entries.recent_totals.get(entry)
+        if recent is not None:
+            return recent
+        return await self._loop.run_in_executor(self._reader, self._total_before, entry)
 
     def backlog(self) -> Backlog:
         return self._undelivered.backlog(time.time())
@@ -237,6 +251,19 @@ class SQLiteCommitLog:
         if at == span.first:
             raise CommitLogDamaged(f"Entry {at} of the commit log is missing.")
         return batches, Span(first=span.first, end=at, readings=readings, bytes=size)
+
+    def _total_before(self, entry: int) -> int | None:
+        assert self._read_connection is not None
+        try:
+            row = self._read_connection.execute(
+                "SELECT total FROM (SELECT id, total FROM entries WHERE id < ?1 UNION ALL "
+                "SELECT below - 1, total FROM deleted WHERE below <= ?1) "
+                "ORDER BY id DESC LIMIT 1",
+                [entry],
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise _as_error(error) from error
+        return row[0] if row is not None else None
 
     # ---- the writing thread
 
@@ -339,6 +366,10 @@ class _Entries:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._end = 0
+        self._total = 0
+        self.recent_totals: dict[int, int] = {}
+        """Of the last groups, readings accepted before an entry: theirs may be deleted at any
+        moment after the store has told its position. Other threads only look one up."""
         self._delete_below = 0
         self._has_deletions = False
         self._wal_bytes = 0
@@ -362,9 +393,10 @@ class _Entries:
         run("PRAGMA checkpoint_fullfsync = 1")
         run("PRAGMA wal_autocheckpoint = 0")
         run(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
-        if not version:
+        if version < FORMAT_VERSION:
+            steps = _TOTALS if version else _SCHEMA + _TOTALS
             self._connection.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT_VERSION}; COMMIT"
+                f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {FORMAT_VERSION}; COMMIT"
             )
         # A full disk may have no room for this; the WAL is read as it is then, and a commit log
         # that cannot be opened would hold what was acknowledged back from the store.
@@ -374,6 +406,9 @@ class _Entries:
         if not span.readings and self._path.stat().st_size > SHRINK_BYTES:
             run("VACUUM")
         self._end = span.end
+        (self._total,) = run(
+            "SELECT max(coalesce((SELECT max(total) FROM entries), 0), total) FROM deleted"
+        ).fetchone()
         return span
 
     def insert(self, readings: int, body: bytes) -> Span:
@@ -381,14 +416,25 @@ class _Entries:
         now = time.time()
         try:
             self._connection.execute(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?)",
-                [self._end, readings, len(body), int(now * SECOND), body],
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    self._end,
+                    readings,
+                    len(body),
+                    int(now * SECOND),
+                    body,
+                    self._total + readings,
+                ],
             )
         except sqlite3.Error:
             self._overwrite_failed_commit()
             raise
         first = self._end
         self._end += 1
+        self._total += readings
+        self.recent_totals[self._end] = self._total
+        if len(self.recent_totals) > RECENT_TOTALS:
+            del self.recent_totals[next(iter(self.recent_totals))]
         self._wal_bytes += len(body) + 2 * PAGE_BYTES
         return Span(first=first, end=self._end, readings=readings, bytes=len(body), since=now)
 
@@ -500,8 +546,12 @@ class _Entries:
         run("PRAGMA synchronous = NORMAL")
         try:
             run("BEGIN IMMEDIATE")
+            run(
+                "UPDATE deleted SET below = max(below, ?1), total = max(total, "
+                "coalesce((SELECT max(total) FROM entries WHERE id < ?1), 0))",
+                [below],
+            )
             run("DELETE FROM entries WHERE id < ?", [below])
-            run("UPDATE deleted SET below = max(below, ?)", [below])
             run("COMMIT")
         except sqlite3.Error:
             self._roll_back()

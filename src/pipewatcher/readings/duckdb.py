@@ -37,6 +37,7 @@ from pipewatcher.model import (
     RefusedReading,
     SensorAverage,
     Series,
+    StoreBooks,
     StoredReading,
     StoreStats,
     UndoCounts,
@@ -47,6 +48,7 @@ from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
 from pipewatcher.readings.duckdb_sql import cadences, reads, undo
 from pipewatcher.readings.duckdb_sql.averages import averages
+from pipewatcher.readings.duckdb_sql.books import books, count_stored
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.fold import fold
 from pipewatcher.readings.duckdb_sql.gaps import gaps
@@ -201,6 +203,9 @@ class DuckDBStore:
         await self.settle()
         return await self._ask(lambda cursor: undo.history(cursor, names, sensor, event_time))
 
+    async def books(self) -> StoreBooks:
+        return await self._ask(books)
+
     async def stats(self) -> StoreStats:
         total = await self._ask(
             lambda cursor: one(cursor, "SELECT coalesce(sum(count), 0)::BIGINT FROM latest")[0]
@@ -325,6 +330,7 @@ class DuckDBStore:
                 rows = self._insert(cursor, names, batches)
                 names.write_new(cursor)
                 self._count_blocks(cursor, batches)
+                count_stored(cursor, batches)
                 for partition, offset in position.items():
                     cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
                     cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])

@@ -169,6 +169,10 @@ class InfluxDBStore:
     async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
         raise NotPossible
 
+    async def books(self) -> None:
+        """InfluxDB overwrites without telling what stood there."""
+        return
+
     async def stats(self) -> StoreStats:
         return StoreStats(
             readings=None,

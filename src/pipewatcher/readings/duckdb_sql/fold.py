@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipewatcher.model import Micros
+from pipewatcher.readings.duckdb_sql.books import count_folded
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.derived import (
     drop_temporary,
@@ -66,6 +67,7 @@ def _fold(cursor: Cursor, now: Micros) -> Folded:
     _find_predecessors(cursor)
     if one(cursor, "SELECT count(*) FROM incoming WHERE origin < 0")[0]:
         count_outcomes(cursor)
+    count_folded(cursor, skipped=keeps)
     keep_versions(cursor)
     _replace_in_raw(cursor)
     _note_mended(cursor, now)

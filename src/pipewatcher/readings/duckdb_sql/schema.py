@@ -100,6 +100,9 @@ CREATE TABLE IF NOT EXISTS import_outcome (
     corrected BIGINT NOT NULL, repeated BIGINT NOT NULL, skipped BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS import_undone (
     import_id BIGINT NOT NULL, removed BIGINT NOT NULL, restored BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS books (
+    door VARCHAR NOT NULL, stored BIGINT NOT NULL, new BIGINT NOT NULL, identical BIGINT NOT NULL,
+    corrected BIGINT NOT NULL, repeated BIGINT NOT NULL, skipped BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS unclustered (day INTEGER NOT NULL, rows BIGINT NOT NULL);
 """
 

@@ -1,0 +1,5 @@
+import { Balance } from "@/features/balance/balance";
+
+export default function Page() {
+  return <Balance />;
+}

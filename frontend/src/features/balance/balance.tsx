@@ -1,0 +1,106 @@
+"use client";
+
+import { useQuery } from "@tanstack/react-query";
+
+import { api } from "@/api/client";
+import type { StatusPage } from "@/api/types";
+import { fill, useSpeech } from "@/i18n/language";
+import { count, moment } from "@/lib/format";
+
+/** What came in against what is stored: the difference is zero, or it is said loudly. */
+export function Balance() {
+  const { texts } = useSpeech();
+  const status = useQuery({ queryKey: ["status"], queryFn: api.status, refetchInterval: 2_000 });
+  return (
+    <main>
+      <h1>{texts.balance}</h1>
+      <p className="quiet">{texts.balanceHelp}</p>
+      {status.isPending && (
+        <p className="quiet" role="status">
+          {texts.loading}
+        </p>
+      )}
+      {status.isError && (
+        <section className="panel" role="alert">
+          <p className="error">{texts.failed}</p>
+          <button onClick={() => void status.refetch()}>{texts.again}</button>
+        </section>
+      )}
+      {status.data && <Sheet status={status.data} />}
+    </main>
+  );
+}
+
+function Sheet({ status }: { status: StatusPage }) {
+  const { texts, language } = useSpeech();
+  const sheet = status.balance;
+  if (sheet === null) return <p className="quiet">{texts.noBalance}</p>;
+  const figures: [string, number][] = [
+    [texts.acceptedEver, sheet.accepted],
+    [texts.storedEver, sheet.stored],
+    [texts.waiting, sheet.inCommitLog],
+    [texts.difference, sheet.difference],
+  ];
+  return (
+    <>
+      <section className="panel" aria-label={texts.balance}>
+        <div className="figures">
+          {figures.map(([label, value]) => (
+            <div key={label} className="figure">
+              <span>{label}</span>
+              <b>{count(value, language)}</b>
+            </div>
+          ))}
+        </div>
+        {sheet.difference === 0 ? (
+          <p className="quiet">{texts.balanced}</p>
+        ) : (
+          <p className="error" role="alert">
+            {texts.unbalanced}
+          </p>
+        )}
+        <p className="quiet">
+          {fill(texts.sinceStartLine, {
+            time: moment(status.started, language),
+            received: count(status.stages.received, language),
+            accepted: count(status.stages.accepted, language),
+            rejected: count(status.stages.rejected, language),
+          })}
+        </p>
+      </section>
+      <section className="panel" aria-label={texts.byDoor}>
+        <h2>{texts.byDoor}</h2>
+        <table>
+          <thead>
+            <tr>
+              <th>{texts.door}</th>
+              <th>{texts.storedEver}</th>
+              <th>{texts.sinceStart}</th>
+              <th>{texts.isNewRow}</th>
+              <th>{texts.identical}</th>
+              <th>{texts.corrected}</th>
+              <th>{texts.repeated}</th>
+              <th>{texts.skippedRows}</th>
+              <th>{texts.unfolded}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {sheet.doors.map((door) => (
+              <tr key={door.door}>
+                <td>{door.door}</td>
+                <td>{count(door.stored, language)}</td>
+                <td>{count(door.storedSinceStart, language)}</td>
+                <td>{count(door.new, language)}</td>
+                <td>{count(door.identical, language)}</td>
+                <td>{count(door.corrected, language)}</td>
+                <td>{count(door.repeated, language)}</td>
+                <td>{count(door.skipped, language)}</td>
+                <td>{count(door.unfolded, language)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </>
+  );
+}
