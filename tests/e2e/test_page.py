@@ -200,6 +200,50 @@ def test_a_csv_is_uploaded_and_its_receipt_names_the_bad_row(page: Page, tmp_pat
     picture(page, "imports")
 
 
+def test_gaps_are_listed_requested_accepted_and_hatched(
+    page: Page, server: Server, tmp_path: Path
+) -> None:
+    started = NOW - timedelta(hours=6)
+    lost = range(60, 90)
+    rows = [
+        {
+            "equipmentId": "EQ-gap",
+            "timestamp": (started + timedelta(minutes=minute)).isoformat(),
+            "value": 20 + minute % 7,
+        }
+        for minute in range(300)
+        if minute not in lost
+    ]
+    assert httpx.post(f"{server.url}/api/v1/readings", json=rows, headers=AUTH).status_code == 200
+    sign_in(page)
+    page.get_by_label("Find a sensor").fill("EQ-gap")
+    line = page.locator(".line").first
+    expect(line).to_contain_text("%", timeout=20_000)
+    line.click()
+    expect(page.get_by_label("EQ-gap", exact=True).locator("canvas")).to_be_visible()
+    picture(page, "gap-in-the-chart")
+    page.get_by_role("link", name="Gaps").click()
+    page.get_by_label("Only this sensor").fill("EQ-gap")
+    found = page.locator("tbody tr")
+    expect(found).to_have_count(2)
+    expect(found.nth(0)).to_contain_text("goes on")
+    expect(found.nth(1)).to_contain_text("30")
+    found.nth(1).get_by_role("checkbox").check()
+    with page.expect_download() as asked:
+        page.get_by_role("button", name="Request 1 chosen").click()
+    asked.value.save_as(tmp_path / "asked.csv")
+    assert (tmp_path / "asked.csv").read_text().splitlines()[1].startswith("EQ-gap,")
+    expect(found.nth(1)).to_contain_text("Requested")
+    found.nth(0).get_by_role("button", name="Accept").click()
+    expect(found.nth(0)).to_contain_text("Accepted")
+    picture(page, "gaps")
+    page.get_by_label("State").select_option("requested")
+    expect(found).to_have_count(1)
+    page.get_by_label("Language").click()
+    expect(page.get_by_role("heading", name="Lacunas")).to_be_visible()
+    expect(found.first).to_contain_text("Pedida")
+
+
 def test_the_page_speaks_portuguese_and_remembers_it(page: Page) -> None:
     sign_in(page)
     page.get_by_label("Language").click()

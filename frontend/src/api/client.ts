@@ -4,6 +4,9 @@ import type {
   DeadLettersPage,
   Door,
   Forecast,
+  GapItem,
+  GapsPage,
+  GapState,
   ImportItem,
   NotificationsPage,
   Problem,
@@ -60,6 +63,25 @@ export const api = {
         ...(cursor ? { cursor } : {}),
       })}`,
     ),
+  gaps: (state: GapState | "", equipmentId: string, cursor: string) =>
+    call<GapsPage>(
+      `/gaps?${query({
+        ...(state ? { state } : {}),
+        ...(equipmentId ? { equipmentId } : {}),
+        ...(cursor ? { cursor } : {}),
+      })}`,
+    ),
+  changeGap: (id: string, changes: { state: "open" | "accepted" }) =>
+    call<GapItem>(`/gaps/${id}`, json("PATCH", changes)),
+  /** The CSV for the vendor; the gaps are marked as requested. */
+  requestGaps: async (ids: string[] | null) => {
+    const response = await fetch("/api/v1/gaps/request", json("POST", ids ? { ids } : {}));
+    if (!response.ok) {
+      const problem = (await response.json().catch(() => null)) as Problem | null;
+      throw new ApiError(response.status, problem?.detail ?? response.statusText);
+    }
+    return response.blob();
+  },
   editDeadLetter: (id: number, edit: { payload: string; topic?: string }) =>
     call<DeadLetterItem>(`/dead-letters/${String(id)}`, json("PUT", edit)),
   replayDeadLetter: (id: number) =>

@@ -9,6 +9,8 @@ export interface AverageItem {
   unit: string | null;
   location: string | null;
   mean: number | null;
+  timeWeightedMean: number | null;
+  coverage: number | null;
   count: number;
   min: number | null;
   max: number | null;
@@ -34,11 +36,35 @@ export interface Bucket {
   imported: number;
 }
 
+/** From a reading to the next; `end` is null while the silence goes on. */
+export interface GapSpan {
+  start: string;
+  end: string | null;
+}
+
+export type GapState = "open" | "requested" | "partly_filled" | "filled" | "accepted";
+
+export interface GapItem extends GapSpan {
+  id: string;
+  equipmentId: string;
+  expected: number;
+  state: GapState;
+  note: string | null;
+  changedBy: string | null;
+  closedBy: string[];
+}
+
+export interface GapsPage {
+  items: GapItem[];
+  total: number;
+  nextCursor: string | null;
+}
+
 export interface SeriesPage {
   start: string;
   end: string;
   bucketSeconds: number;
-  items: { equipmentId: string; buckets: Bucket[] }[];
+  items: { equipmentId: string; buckets: Bucket[]; gaps: GapSpan[] }[];
 }
 
 export interface SensorItem {

@@ -5,6 +5,7 @@ import {
   DataZoomInsideComponent,
   DataZoomSliderComponent,
   GridComponent,
+  MarkAreaComponent,
   TooltipComponent,
 } from "echarts/components";
 import { init, use as withModules, type ECharts } from "echarts/core";
@@ -17,6 +18,7 @@ withModules([
   LineChart,
   ScatterChart,
   GridComponent,
+  MarkAreaComponent,
   TooltipComponent,
   DataZoomInsideComponent,
   DataZoomSliderComponent,
@@ -74,6 +76,22 @@ export function Chart({ label, option, zoomEnd, zoomKey, onPick }: Props) {
 }
 
 /** A colour token as the canvas needs it: its value in the theme of the moment. */
+/** Diagonal lines, for what is not there. */
+export function hatch(color: string): { image: HTMLCanvasElement; repeat: "repeat" } {
+  const image = document.createElement("canvas");
+  image.width = image.height = 8;
+  const pen = image.getContext("2d");
+  if (pen) {
+    pen.strokeStyle = color;
+    for (const shift of [-8, 0, 8]) {
+      pen.moveTo(shift, 8);
+      pen.lineTo(shift + 8, 0);
+    }
+    pen.stroke();
+  }
+  return { image, repeat: "repeat" };
+}
+
 export function token(name: string): string {
   if (typeof document === "undefined") return "#888";
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim() || "#888";

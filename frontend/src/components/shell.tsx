@@ -48,6 +48,9 @@ export function Shell({ children }: { children: ReactNode }) {
             <Link href="/imports" aria-current={path.startsWith("/imports") ? "page" : undefined}>
               {texts.imports}
             </Link>
+            <Link href="/gaps" aria-current={path.startsWith("/gaps") ? "page" : undefined}>
+              {texts.gaps}
+            </Link>
             <Link
               href="/dead-letters"
               aria-current={path.startsWith("/dead-letters") ? "page" : undefined}

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { AverageItem, Bucket } from "@/api/types";
 
 import { age, bytes, number, tick } from "./format";
-import { linePoints, matching, sorted, suspects, unitsOf } from "./shape";
+import { gapAreas, linePoints, matching, sorted, suspects, unitsOf } from "./shape";
 
 const item = (
   equipmentId: string,
@@ -16,12 +16,32 @@ const item = (
   unit: null,
   location: null,
   mean,
+  timeWeightedMean: mean,
+  coverage: null,
   count: mean === null ? 0 : 1,
   min: mean,
   max: mean,
   lastTimestamp: null,
   lastValue: null,
   state: mean === null ? "silent" : "ok",
+});
+
+describe("gaps", () => {
+  it("are cut to the window, and one that goes on reaches its end", () => {
+    const areas = gapAreas(
+      [
+        { start: "2026-01-01T00:00:00Z", end: "2026-01-01T02:00:00Z" },
+        { start: "2026-01-01T03:00:00Z", end: null },
+      ],
+      "2026-01-01T01:00:00Z",
+      "2026-01-01T04:00:00Z",
+    );
+    const hours = areas.map((area) => area.map((edge) => new Date(edge.xAxis).getUTCHours()));
+    expect(hours).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+  });
 });
 
 describe("the table", () => {

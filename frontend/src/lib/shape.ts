@@ -1,4 +1,4 @@
-import type { AverageItem, Bucket, Forecast, SensorState } from "@/api/types";
+import type { AverageItem, Bucket, GapSpan, Forecast, SensorState } from "@/api/types";
 
 export type SortKey =
   | "state"
@@ -8,6 +8,8 @@ export type SortKey =
   | "unit"
   | "location"
   | "count"
+  | "timeWeightedMean"
+  | "coverage"
   | "min"
   | "max"
   | "lastValue"
@@ -102,4 +104,17 @@ export function suspects(suspicion: Forecast["suspicions"][number]): string {
     return item.equipmentId;
   });
   return told.join(", ") + (suspicion.sensors > told.length ? ", …" : "");
+}
+
+/** What is missing, cut to the window: pairs of edges on the axis of time. */
+export function gapAreas(
+  gaps: GapSpan[],
+  start: string,
+  end: string,
+): [{ xAxis: number }, { xAxis: number }][] {
+  const [first, last] = [Date.parse(start), Date.parse(end)];
+  return gaps.map((gap) => [
+    { xAxis: Math.max(first, Date.parse(gap.start)) },
+    { xAxis: gap.end === null ? last : Math.min(last, Date.parse(gap.end)) },
+  ]);
 }

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 
 import type { AverageItem, SensorState } from "@/api/types";
 import { useSpeech } from "@/i18n/language";
-import { age, count, number } from "@/lib/format";
+import { age, count, number, percent } from "@/lib/format";
 import type { Sort, SortKey } from "@/lib/shape";
 
 const ROW_PX = 28;
@@ -39,6 +39,8 @@ export function SensorTable({ items, sort, onSort, selected, onSelect }: Props) 
     ["mean", texts.mean, "num"],
     ["unit", texts.unit, "wide"],
     ["count", texts.readings, "num wide"],
+    ["coverage", texts.coverage, "num wide"],
+    ["timeWeightedMean", texts.timeWeightedMean, "num wide"],
     ["min", texts.min, "num wide"],
     ["max", texts.max, "num wide"],
     ["lastValue", texts.last, "num wide"],
@@ -122,6 +124,8 @@ function Cells({ item }: { item: AverageItem }) {
     [number(item.mean, language), "num strong"],
     [item.unit ?? "", "wide quiet"],
     [count(item.count, language), "num wide"],
+    [item.coverage === null ? "–" : percent(item.coverage, language), "num wide"],
+    [number(item.timeWeightedMean, language), "num wide"],
     [number(item.min, language), "num wide"],
     [number(item.max, language), "num wide"],
     [number(item.lastValue, language), "num wide"],

@@ -5,12 +5,12 @@ import { useMemo, useState, type FormEvent } from "react";
 
 import { api } from "@/api/client";
 import type { AverageItem, SensorItem } from "@/api/types";
-import { Chart, token, tooltipBox, tooltipLines } from "@/components/chart";
+import { Chart, hatch, token, tooltipBox, tooltipLines } from "@/components/chart";
 import { useTheme } from "@/components/theme";
 import type { Texts } from "@/i18n/en";
 import { fill, useSpeech } from "@/i18n/language";
 import { count, moment, number, tick } from "@/lib/format";
-import { linePoints } from "@/lib/shape";
+import { gapAreas, linePoints } from "@/lib/shape";
 
 const HOURS: Record<string, number> = { "24h": 24, "48h": 48, "7d": 168, "30d": 720 };
 const LIVE_MS = 5_000;
@@ -114,6 +114,15 @@ export function SensorPanel({ id, window, onClose }: Props) {
           color: accent,
           lineStyle: { width: 1.75, color: accent },
           data: points.map((p) => [p.time, p.mean]),
+          markArea: {
+            silent: true,
+            itemStyle: { color: hatch(token("--line2")), opacity: 1 },
+            data: gapAreas(
+              series.data?.items[0]?.gaps ?? [],
+              series.data?.start ?? "",
+              series.data?.end ?? "",
+            ),
+          },
         },
       ],
     };

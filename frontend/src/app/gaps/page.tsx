@@ -1,0 +1,5 @@
+import { Gaps } from "@/features/gaps/gaps";
+
+export default function Page() {
+  return <Gaps />;
+}
