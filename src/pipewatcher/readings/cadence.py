@@ -8,7 +8,7 @@ from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Micros
 
 STEPS_MIN = 20
 """So many steps are needed to learn from."""
-READINGS_JUDGED = 500
+READINGS_JUDGED = 200
 """The newest so many readings are looked at: a burst after an outage does not outvote hours."""
 LADDER: tuple[Micros, ...] = (
     *(n * SECOND // 10 for n in (1, 2, 5)),

@@ -25,12 +25,16 @@ SENSORS_PER_STEP = 2_000
 ROWS_PER_STEP = 2_000_000
 """Readings whose rollups are made anew in one transaction; a sensor with more has its own."""
 NEAR_HOURS = 26
+HOURS_BETWEEN = 24
+"""Of a sensor's time between two judgements; each hour while it has few readings to judge by."""
 
 NEWEST_HOUR = f"((last_time + {EPOCH_OFFSET}) // {HOUR})"
 DUE = f"""
     SELECT sensor, learned, setting, count, {NEWEST_HOUR} AS hour
     FROM latest JOIN cadence USING (sensor)
-    WHERE (count > {STEPS_MIN} AND (judged_hour IS NULL OR judged_hour < {NEWEST_HOUR}))
+    WHERE (count > {STEPS_MIN}
+           AND (judged_hour IS NULL OR judged_hour + {HOURS_BETWEEN} <= {NEWEST_HOUR}
+                OR (judged_from = first_time AND judged_hour < {NEWEST_HOUR})))
        OR (count <= {STEPS_MIN} AND learned IS NOT NULL)
 """
 
