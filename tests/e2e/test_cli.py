@@ -110,7 +110,10 @@ def test_a_server_whose_commit_log_is_damaged_stops_with_a_failure(tmp_path: Pat
     with Server(folder):
         pass
     with contextlib.closing(sqlite3.connect(folder / "commit-log.sqlite")) as damaged:
-        damaged.execute("INSERT INTO entries VALUES (1000000, 1, 9, 0, zeroblob(9))")
+        damaged.execute(
+            "INSERT INTO entries (id, readings, bytes, committed_at, body) "
+            "VALUES (1000000, 1, 9, 0, zeroblob(9))"
+        )
         damaged.commit()
     done = run(folder, "serve", "--http-port", "0")
     assert done.returncode == 1

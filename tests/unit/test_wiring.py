@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from pipewatcher import wiring
+from pipewatcher.wiring import supervision
 
 
 async def test_a_stage_whose_driver_swallows_a_cancel_is_stopped_all_the_same() -> None:
@@ -21,9 +21,9 @@ async def test_a_stage_whose_driver_swallows_a_cancel_is_stopped_all_the_same() 
                 if swallowed == 2:
                     raise
 
-    stop = wiring.Stop()
+    stop = supervision.Stop()
     async with asyncio.timeout(30), contextlib.AsyncExitStack() as stack:
-        await wiring._run(stack, stage(), stop)
+        await supervision.run_in(stack, stage(), stop)
         await asyncio.sleep(0)
     assert swallowed == 2
     assert not stop.wanted.is_set()
@@ -33,9 +33,9 @@ async def test_a_stage_that_ends_on_its_own_stops_everything() -> None:
     async def stage() -> None:
         raise ValueError("broken")
 
-    stop = wiring.Stop()
+    stop = supervision.Stop()
     async with contextlib.AsyncExitStack() as stack:
-        await wiring._run(stack, stage(), stop)
+        await supervision.run_in(stack, stage(), stop)
         async with asyncio.timeout(10):
             await stop.wanted.wait()
     assert isinstance(stop.failures[0], ValueError)

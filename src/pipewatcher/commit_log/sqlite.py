@@ -79,7 +79,9 @@ INSERT INTO deleted VALUES (0);
 _TOTALS = """
 ALTER TABLE entries ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE deleted ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
-UPDATE entries SET total = (SELECT sum(readings) FROM entries AS e WHERE e.id <= entries.id);
+UPDATE entries SET total = sums.total FROM (
+    SELECT id, sum(readings) OVER (ORDER BY id) AS total FROM entries) AS sums
+    WHERE entries.id = sums.id;
 """
 """`total`: readings accepted since ever up to the end of the entry; of `deleted`, below it."""
 

@@ -1,0 +1,243 @@
+"""The doors before the stages: opened last, closed first."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import resource
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from pipewatcher.api.app import create_app
+from pipewatcher.api.services import Answers, Services
+from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX
+from pipewatcher.identity.audit import Audit
+from pipewatcher.identity.roles import WRITE_READINGS
+from pipewatcher.identity.token_service import TokenService
+from pipewatcher.memory import give_back_freed_memory
+from pipewatcher.reporting import Reporting
+from pipewatcher.settings import Settings
+from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
+from pipewatcher.sources.http import Ingest
+from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
+from pipewatcher.sources.http_door import Limits
+from pipewatcher.sources.http_protocol import HttpDoor
+from pipewatcher.sources.mqtt_door import Limits as MqttLimits
+from pipewatcher.sources.mqtt_ingest import Ingest as MqttIngest
+from pipewatcher.sources.mqtt_listener import MqttListener
+from pipewatcher.tls import Certificate
+from pipewatcher.wiring.engines import scheme_of
+from pipewatcher.wiring.sockets import listen, listen_local
+from pipewatcher.wiring.stages import Historian, historian
+from pipewatcher.wiring.supervision import cause_of, run_in
+
+PAGE = Path(__file__).parent.parent / "page"
+FILES_WANTED = 65_536
+
+
+async def serve(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
+    """Runs with its doors until SIGTERM or SIGINT; `started` is told the port.
+
+    Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
+    """
+    async with (
+        _serving(settings) as running,
+        _mqtt(running) as mqtt,
+        contextlib.AsyncExitStack() as doors,
+    ):
+        with _server(running, mqtt) as server, listen_local(settings.data_dir) as local:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, running.stop.wanted.set)
+            stopping = asyncio.create_task(_close_doors(running, server, mqtt))
+            tcp = listen(settings.http_host, settings.http_port)
+            for broker in running.brokers:
+                await run_in(doors, broker.run(), running.stop)
+            if started is not None:
+                told = started(running, tcp.getsockname()[1])
+                if inspect.isawaitable(told):
+                    await told
+            await server.serve([tcp, local])
+            stopping.cancel()
+        if running.stop.failures:
+            raise cause_of(running.stop.failures[0])
+
+
+@contextlib.asynccontextmanager
+async def _serving(settings: Settings) -> AsyncIterator[Historian]:
+    """With the first credentials: a command beside it would make secrets that nobody sees."""
+    async with historian(settings) as running:
+        invites = settings.admin_token is None and running.queries is not None
+        yield replace(
+            running,
+            first_token=await running.authenticator.start(),
+            first_invitation=await running.people.first_invitation() if invites else None,
+        )
+
+
+async def _close_doors(
+    running: Historian, server: uvicorn.Server, mqtt: MqttListener | None
+) -> None:
+    await running.stop.wanted.wait()
+    running.intake.stop()
+    if mqtt is not None:
+        mqtt.stop()
+    if running.live is not None:
+        await running.live.stop()
+    server.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
+    """The MQTT listener on those of its ports that could be had; None when it is not wanted."""
+    settings = running.settings
+    wanted = {"gateway"} & set(settings.roles.split(","))
+    if not wanted or settings.mqtt_port == settings.mqtt_tls_port == "off":
+        yield None
+        return
+    ingest = MqttIngest(
+        running.intake,
+        running.authenticator,
+        running.dead_letters,
+        rules=running.topic_rules,
+        writer_roles=WRITE_READINGS,
+    )
+    limits = MqttLimits(connections_max=settings.mqtt_connections_max)
+    async with contextlib.AsyncExitStack() as stack:
+        listener = MqttListener(ingest, limits)
+        stack.push_async_callback(listener.close)
+        if settings.mqtt_port != "off":
+            await listener.open(settings.mqtt_host, settings.mqtt_port)
+        if settings.mqtt_tls_port != "off" and settings.tls_cert_file and settings.tls_key_file:
+            certificate = Certificate(settings.tls_cert_file, settings.tls_key_file)
+            await run_in(stack, certificate.follow(), running.stop)
+            await listener.open(settings.mqtt_host, settings.mqtt_tls_port, certificate.context)
+        yield listener
+
+
+@contextlib.asynccontextmanager
+async def serve_local(settings: Settings) -> AsyncIterator[None]:
+    """For a command when no server runs: only the Unix socket, until the context ends."""
+    async with historian(settings) as running:
+        with _server(running, None) as server, listen_local(settings.data_dir) as local:
+            local.listen()  # requests made before uvicorn is up wait in the queue
+            serving = asyncio.create_task(server.serve([local]))
+            yield
+            server.should_exit = True
+            await serving
+
+
+@contextlib.contextmanager
+def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.Server]:
+    ingest = Ingest(
+        running.intake,
+        running.authenticator,
+        writer_roles=WRITE_READINGS,
+        here="gateway" in running.settings.roles.split(","),
+    )
+    limits = Limits(connections_max=running.settings.connections_max)
+    door = HttpDoor(ingest, running.intake, limits)
+    endpoint = IngestEndpoint(ingest, running.intake)
+    app = create_app(_services(running, door, mqtt, endpoint))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=door.protocol,  # type: ignore[arg-type]
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=16_384,
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=20,
+        )
+    )
+    # Signals are ours: uvicorn would raise them once more after its shutdown.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    try:
+        yield server
+    finally:
+        ingest.close()
+
+
+def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
+    """`serve` on its own event loop."""
+    give_back_freed_memory()
+    _allow_many_files()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, started))
+
+
+def _allow_many_files() -> None:
+    """Each connection is a file, and the usual soft limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if most == resource.RLIM_INFINITY else min(most, FILES_WANTED)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def _services(
+    running: Historian, door: HttpDoor, mqtt: MqttListener | None, endpoint: IngestEndpoint
+) -> Services:
+    settings = running.settings
+    reporting = Reporting(
+        roles=settings.roles.split(","),
+        engines={
+            "commitLog": scheme_of(settings.commit_log),
+            "readings": scheme_of(settings.readings),
+            "registry": scheme_of(settings.registry),
+        },
+        commit_log=running.commit_log,
+        intake=running.intake,
+        store=running.store,
+        writer=running.writer,
+        dead_letters=running.dead_letters,
+        brokers=running.brokers,
+        discovery=running.discovery,
+        queries=running.queries,
+        balance=running.balance,
+        connections=lambda: door.connections,
+        mqtt=mqtt,
+    )
+    answers: Answers | None = None
+    if running.queries is not None:
+        assert running.live is not None
+        assert running.gaps is not None
+        assert running.cadences is not None
+        assert running.imports is not None
+        answers = Answers(
+            queries=running.queries,
+            registry=running.registry,
+            gaps=running.gaps,
+            cadences=running.cadences,
+            imports=running.imports,
+            live=running.live,
+            dead_letters=DeadLetterDesk(
+                running.registry,
+                running.intake,
+                running.topic_rules,
+                payload_bytes_max=PAYLOAD_BYTES_MAX,
+            ),
+        )
+    return Services(
+        answers=answers,
+        authenticator=running.authenticator,
+        sessions=running.sessions,
+        ingest=endpoint,
+        ingest_operation=OPENAPI_OPERATION,
+        ingest_schemas=OPENAPI_SCHEMAS,
+        status=reporting.status,
+        metrics=reporting.metrics,
+        refusal=reporting.refusal,
+        page=PAGE,
+        tokens=TokenService(running.registry, running.authenticator),
+        audit=Audit(running.registry),
+        people=running.people,
+    )
