@@ -188,7 +188,7 @@ async def test_kill_9_in_the_middle_of_an_append_and_the_same_again_is_exact(
                 await store.append(batches_of(step), {})
             for start, end in windows_around(NOON):
                 for average in await store.averages(start, end):
-                    want = oracle.average(average.equipment_id, start, end)
+                    want = oracle.average(average.equipment_id, start, end, end, None)
                     assert want is not None
                     assert (average.count, average.min, average.max) == (
                         want["count"],
