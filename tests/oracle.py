@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from pipewatcher.model import GAP_FACTOR, NO_END, ImportCounts
+from pipewatcher.model import DAY, GAP_FACTOR, NO_END, ImportCounts
+from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,24 @@ def time_weighted_mean(
         return None
     total = sum(Fraction(value) * held for held, value in spans)
     return float(total / sum(held for held, _ in spans))
+
+
+def learned_cadence(times: list[int]) -> int | None:
+    """From the readings before the day of the newest one, and from those a day earlier for what
+    stood before; from the first 21 while that is all there is."""
+    if len(times) <= STEPS_MIN:
+        return None
+    today = times[-1] // DAY * DAY
+    now, before = (_median([t for t in times if t < end]) for end in (today, today - DAY))
+    if now is None:
+        now, before = _median(times[: STEPS_MIN + 1]), None
+    assert now is not None
+    return learned(now, None if before is None else learned(before, None))
+
+
+def _median(times: list[int]) -> int | None:
+    steps = sorted(b - a for a, b in itertools.pairwise(times[-READINGS_JUDGED:]))
+    return steps[(len(steps) - 1) // 2] if len(steps) >= STEPS_MIN else None
 
 
 def _judge(value: float, base: Write | None) -> str:

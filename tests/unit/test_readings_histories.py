@@ -22,7 +22,7 @@ from contract.readings_suite import (
     near,
     windows_around,
 )
-from oracle import Oracle, Write
+from oracle import Oracle, Write, learned_cadence
 from pipewatcher.model import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql import cadences, recluster, undo
@@ -30,6 +30,7 @@ from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import ROLLUP_COLUMNS
 from pipewatcher.readings.duckdb_sql.undo import undone
 
+EVER = (-(2**62), 2**62)
 EDGES = [NOON, NOON - HOUR, NOON - DAY // 2, NOON - DAY, NOON - 7 * DAY, NOON - 30 * DAY]
 times = st.one_of(
     st.builds(lambda edge, off: edge + off, st.sampled_from(EDGES), st.integers(-2, 2)),
@@ -150,6 +151,11 @@ async def _live_through(history: list[Step]) -> None:
             await _assert_the_books_add_up(store, history)
             _assert_what_follows_equals_a_recomputation(store)
             found = await store.cadences()
+            assert {name: c.learned for name, c in found.items() if c.learned is not None} == {
+                name: cadence
+                for name in oracle.sensors()
+                if (cadence := learned_cadence([t for t, _, _ in oracle.readings(name, *EVER)]))
+            }
             assert {name: cadence for name, cadence in wanted.items() if cadence is not None} == {
                 name: c.setting for name, c in found.items() if c.setting is not None
             }

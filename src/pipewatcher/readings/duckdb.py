@@ -443,6 +443,8 @@ class DuckDBStore:
             # Folds go on between the steps; nothing of the import is among what they fold.
             with self._fold_lock:
                 undo.undo_step(cursor, import_id, start, end)
+        while self._learn_once():
+            pass
         removed, restored = undo.undone(cursor, import_id)
         return UndoCounts(removed=removed, restored=restored)
 

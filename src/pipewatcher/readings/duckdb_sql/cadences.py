@@ -1,5 +1,11 @@
-"""Cadences: learned from the newest readings, or set; a change makes that sensor's rollups and
-gaps anew in the same transaction."""
+"""Cadences: learned, or set; a change makes that sensor's rollups and gaps anew in the same
+transaction.
+
+What is learned follows from the stored readings alone, whenever and in whatever order they came:
+from the newest ones before the UTC day of the sensor's newest reading, and, for what stood before,
+from the newest ones a day earlier; from the first 21 while there are no more. So it is judged once
+a day, or when a reading that it was judged by changes; and an undo leaves no trace in it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipewatcher.model import GAP_FACTOR, HOUR, Cadence, Micros
+from pipewatcher.model import DAY, GAP_FACTOR, HOUR, Cadence, Micros
 from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.schema import (
@@ -18,29 +24,27 @@ from pipewatcher.readings.duckdb_sql.schema import (
     NO_LIMIT,
     ROLLUP_COLUMNS,
     ROLLUP_OF_READINGS,
+    WHOLE_HISTORY,
     held,
 )
 
 SENSORS_PER_STEP = 2_000
 ROWS_PER_STEP = 2_000_000
 """Readings whose rollups are made anew in one transaction; a sensor with more has its own."""
+HOURS_A_DAY = 24
 NEAR_HOURS = 26
-HOURS_BETWEEN = 24
-"""Of a sensor's time between two judgements; each hour while it has few readings to judge by."""
-
-NEWEST_HOUR = f"((last_time + {EPOCH_OFFSET}) // {HOUR})"
+DAY_BEGINS = f"((last_time + {EPOCH_OFFSET}) // {DAY} * {HOURS_A_DAY})"
+"""The hour in which the day of a sensor's newest reading begins."""
 DUE = f"""
-    SELECT sensor, learned, setting, count, {NEWEST_HOUR} AS hour
+    SELECT sensor, learned, setting, count, {DAY_BEGINS} AS hour
     FROM latest JOIN cadence USING (sensor)
-    WHERE (count > {STEPS_MIN}
-           AND (judged_hour IS NULL OR judged_hour + {HOURS_BETWEEN} <= {NEWEST_HOUR}
-                OR (judged_from = first_time AND judged_hour < {NEWEST_HOUR})))
+    WHERE (count > {STEPS_MIN} AND judged_hour IS DISTINCT FROM {DAY_BEGINS})
        OR (count <= {STEPS_MIN} AND learned IS NOT NULL)
 """
 
 
 def learn(cursor: Cursor) -> bool:
-    """Judges sensors that have a new hour, in one transaction; says whether others wait."""
+    """Judges sensors that have a new day, in one transaction; says whether others wait."""
     due = cursor.execute(f"{DUE} ORDER BY sensor LIMIT {SENSORS_PER_STEP + 1}").fetchall()
     if not due:
         return False
@@ -97,28 +101,31 @@ def make_all(cursor: Cursor) -> None:
             sensor, count = sensors.pop(0)
             part.append(sensor)
             rows += count
-        judged = _medians(cursor, part)
-        found = [(s, learned(judged[s][0], None) if s in judged else None, None) for s in part]
-        _change(cursor, found)
+        hours = dict(
+            cursor.execute(
+                f"SELECT sensor, {DAY_BEGINS} FROM latest WHERE list_contains($1, sensor)", [part]
+            ).fetchall()
+        )
+        judged = _judged(cursor, hours)
+        _change(cursor, [(sensor, judged[sensor][0], None) for sensor in part])
         cursor.execute("UPDATE changed SET renew = true")
         _keep_learned(cursor)
 
 
 def _judge(cursor: Cursor, due: Sequence[tuple[Any, ...]]) -> bool:
-    judged = _medians(cursor, [row[0] for row in due if row[3] > STEPS_MIN])
+    judged = _judged(cursor, {row[0]: row[4] for row in due if row[3] > STEPS_MIN})
     rows: list[tuple[int, Micros | None, Micros | None]] = []
     judgements = []
     budget = ROWS_PER_STEP
     for sensor, standing, setting, count, hour in due:
-        median, since = judged.get(sensor, (None, None))
-        found = None if median is None else learned(median, standing)
+        found, since = judged.get(sensor, (None, None))
         if found != standing and setting is None:
             if rows and count > budget:
                 continue
             budget -= count
         if found != standing:
             rows.append((sensor, found, setting))
-        judgements.append((sensor, hour, since))
+        judgements.append((sensor, hour if sensor in judged else None, since))
     table = _table(judgements, ("sensor", "judged_hour", "judged_from"))
     cursor.register("judgement", table)
     cursor.execute(
@@ -141,42 +148,103 @@ def _keep_learned(cursor: Cursor) -> None:
     cursor.execute("DROP TABLE changed")
 
 
-def _medians(cursor: Cursor, sensors: list[int]) -> dict[int, tuple[int, int]]:
-    """The median step of each sensor's newest readings, and since when they are."""
-    if not sensors:
+def _judged(
+    cursor: Cursor, hours: Mapping[int, int]
+) -> dict[int, tuple[Micros | None, Micros | None]]:
+    """By sensor what is learned of it, and since when readings count for that. `hours`: in which
+    hour the day of its newest reading begins."""
+    if not hours:
         return {}
-    cursor.execute("CREATE OR REPLACE TEMP TABLE since (sensor INTEGER, since BIGINT)")
-    for hours in (NEAR_HOURS, 2**30):
+    now = _medians(cursor, hours)
+    before = _medians(cursor, {sensor: hour - HOURS_A_DAY for sensor, hour in hours.items()})
+    young = _first_medians(cursor, [sensor for sensor in hours if sensor not in now])
+    judged: dict[int, tuple[Micros | None, Micros | None]] = {}
+    for sensor in hours:
+        if sensor in now:
+            step, since = now[sensor]
+            standing, earlier = before.get(sensor, (None, WHOLE_HISTORY))
+            rung = None if standing is None else learned(standing, None)
+            judged[sensor] = (learned(step, rung), min(since, earlier))
+        else:
+            first = young.get(sensor)
+            judged[sensor] = (None if first is None else learned(first, None), WHOLE_HISTORY)
+    return judged
+
+
+def _medians(cursor: Cursor, hours: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+    """The median step of each sensor's newest readings before an hour, and since when they are."""
+    cursor.execute("CREATE OR REPLACE TEMP TABLE wanted (sensor INTEGER, hour INTEGER)")
+    cursor.register("arrived", _table(list(hours.items()), ("sensor", "hour")))
+    cursor.execute("INSERT INTO wanted SELECT * FROM arrived")
+    cursor.unregister("arrived")
+    cursor.execute(
+        "CREATE OR REPLACE TEMP TABLE since "
+        "(sensor INTEGER, since BIGINT, upto BIGINT, enough BOOLEAN)"
+    )
+    for back in (NEAR_HOURS, 2**30):
         cursor.execute(
             f"""
             INSERT INTO since
             WITH newer AS (
-                SELECT sensor, rollup.count, rollup.first_time,
-                       sum(rollup.count) OVER (PARTITION BY sensor ORDER BY hour DESC) AS so_far
-                FROM rollup JOIN latest USING (sensor)
-                WHERE list_contains($1, sensor) AND sensor NOT IN (SELECT sensor FROM since)
-                  AND hour > (latest.last_time + {EPOCH_OFFSET}) // {HOUR} - $2)
-            SELECT sensor, min(first_time)
+                SELECT w.sensor, r.count, r.first_time, r.last_time,
+                       sum(r.count) OVER (PARTITION BY w.sensor ORDER BY r.hour DESC) AS so_far
+                FROM wanted AS w JOIN rollup AS r ON r.sensor = w.sensor
+                WHERE r.hour < w.hour AND r.hour >= w.hour - $1
+                  AND w.sensor NOT IN (SELECT sensor FROM since))
+            SELECT sensor, min(first_time), max(last_time), max(so_far) >= {READINGS_JUDGED}
             FROM newer WHERE so_far - newer.count < {READINGS_JUDGED}
-            GROUP BY sensor HAVING max(so_far) >= {READINGS_JUDGED} OR $2 = {2**30}
+            GROUP BY sensor HAVING max(so_far) >= {READINGS_JUDGED} OR $1 = {2**30}
             """,
-            [sensors, hours],
+            [back],
         )
     rows = cursor.execute(
         f"""
         WITH ranked AS (
-            SELECT sensor, event_time,
+            SELECT sensor, event_time, enough,
                    event_time - lag(event_time) OVER (PARTITION BY sensor ORDER BY event_time)
                    AS step,
                    row_number() OVER (PARTITION BY sensor ORDER BY event_time DESC) AS rank
             FROM raw JOIN since USING (sensor)
-            WHERE event_time >= since AND event_time >= (SELECT min(since) FROM since))
-        SELECT sensor, quantile_disc(step, 0.5), min(event_time) FROM ranked
+            WHERE event_time BETWEEN since AND upto
+              AND event_time BETWEEN (SELECT min(since) FROM since)
+                                 AND (SELECT max(upto) FROM since))
+        SELECT sensor, quantile_disc(step, 0.5), min(event_time), bool_and(enough) FROM ranked
         WHERE rank <= {READINGS_JUDGED} GROUP BY sensor HAVING count(step) >= {STEPS_MIN}
         """
     ).fetchall()
     cursor.execute("DROP TABLE since")
-    return {sensor: (step, since) for sensor, step, since in rows}
+    cursor.execute("DROP TABLE wanted")
+    return {
+        sensor: (step, since if enough else WHOLE_HISTORY) for sensor, step, since, enough in rows
+    }
+
+
+def _first_medians(cursor: Cursor, sensors: list[int]) -> dict[int, int]:
+    """The median of each sensor's first 20 steps; those that have fewer are left out."""
+    if not sensors:
+        return {}
+    rows = cursor.execute(
+        f"""
+        WITH older AS (
+            SELECT sensor, count, last_time,
+                   sum(count) OVER (PARTITION BY sensor ORDER BY hour) AS so_far
+            FROM rollup WHERE list_contains($1, sensor)),
+        upto AS (
+            SELECT sensor, max(last_time) AS upto FROM older
+            WHERE so_far - count <= {STEPS_MIN} GROUP BY sensor),
+        ranked AS (
+            SELECT sensor,
+                   event_time - lag(event_time) OVER (PARTITION BY sensor ORDER BY event_time)
+                   AS step,
+                   row_number() OVER (PARTITION BY sensor ORDER BY event_time) AS rank
+            FROM raw JOIN upto USING (sensor)
+            WHERE event_time <= upto AND event_time <= (SELECT max(upto) FROM upto))
+        SELECT sensor, quantile_disc(step, 0.5) FROM ranked
+        WHERE rank <= {STEPS_MIN + 1} GROUP BY sensor HAVING count(step) >= {STEPS_MIN}
+        """,
+        [sensors],
+    ).fetchall()
+    return dict(rows)
 
 
 def _change(cursor: Cursor, rows: Sequence[tuple[int, Micros | None, Micros | None]]) -> None:

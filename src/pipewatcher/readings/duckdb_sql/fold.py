@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipewatcher.model import Micros
+from pipewatcher.model import HOUR, Micros
 from pipewatcher.readings.duckdb_sql.books import count_folded
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.derived import (
@@ -21,7 +21,13 @@ from pipewatcher.readings.duckdb_sql.derived import (
     update_rollups,
 )
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
-from pipewatcher.readings.duckdb_sql.schema import DAY_OF, HOUR_OF, NO_LIMIT
+from pipewatcher.readings.duckdb_sql.schema import (
+    DAY_OF,
+    EPOCH_OFFSET,
+    HOUR_OF,
+    NO_LIMIT,
+    WHOLE_HISTORY,
+)
 
 ROWS_MAX = 200_000
 TEMPORARY = ("taken", "unwanted", "predecessor", "newest")
@@ -241,12 +247,14 @@ def _update_latest(cursor: Cursor) -> None:
     )
     # A late reading inside what a cadence was judged by: it is judged again.
     cursor.execute(
-        """
+        f"""
         UPDATE cadence SET judged_hour = NULL FROM (
-            SELECT sensor, max(event_time) AS event_time FROM incoming
+            SELECT sensor, min(event_time) AS oldest, max(event_time) AS newest FROM incoming
             SEMI JOIN (SELECT sensor FROM arrival WHERE NOT in_order) USING (sensor)
             GROUP BY sensor) AS late
-        WHERE cadence.sensor = late.sensor AND judged_from <= late.event_time
-          AND judged_hour IS NOT NULL
+        WHERE cadence.sensor = late.sensor AND judged_hour IS NOT NULL
+          AND judged_from <= late.newest
+          AND (judged_from = {WHOLE_HISTORY}
+               OR late.oldest < judged_hour::BIGINT * {HOUR} - {EPOCH_OFFSET})
         """
     )

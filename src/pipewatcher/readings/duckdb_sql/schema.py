@@ -35,6 +35,8 @@ DAY_OF = f"((event_time + {EPOCH_OFFSET}) // {DAY})"
 
 NO_LIMIT = 2**62
 """The hold limit of a sensor without a cadence: longer than any step."""
+WHOLE_HISTORY = -NO_LIMIT
+"""`judged_from` of a sensor so young that any reading may count."""
 
 ROLLUP_COLUMNS = (
     "sensor, hour, count, sum, min, max, first_time, first_value, last_time, last_value, imported, "
