@@ -134,7 +134,8 @@ async def test_a_cadence_that_is_set_is_in_force_after_kill_9(
             server.start()
             async with server.client() as api:
                 sensor = (await api.get("/api/v1/sensors/PT-2")).json()
-                found = await gaps(api, equipmentId="PT-2", end="2026-01-05T04:59:00Z")
+                end = "2026-01-05T04:59:00Z"
+                found = await gaps(api, equipmentId="PT-2", end=end, limit="1000")
             if answered:
                 assert sensor["cadenceSeconds"] == seconds
             assert sensor["learnedCadenceSeconds"] == 60
