@@ -242,7 +242,7 @@ async def _assert_undo_does_what_it_said(
     before = await store.preview_undo(import_id)
     earlier = undone(store._cursor(), import_id)
     total = await store.undo(import_id)
-    did = (total.removed - earlier[0], total.restored - earlier[1])
+    did = (total.removed - earlier.removed, total.restored - earlier.restored)
     assert did == (before.removed, before.restored) == oracle.undo(import_id)
     assert sum(item.removed for item in before.items) == before.removed
 

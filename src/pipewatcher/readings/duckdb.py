@@ -188,7 +188,8 @@ class DuckDBStore:
         return await self._ask(lambda cursor: undo.preview(cursor, names, import_id))
 
     async def undo(self, import_id: int) -> UndoCounts:
-        return await self._on(self._readers, lambda: self._undo(import_id))
+        await self._on(self._readers, lambda: self._undo(import_id))
+        return await self._ask(lambda cursor: undo.undone(cursor, import_id))
 
     def rehearse(self, *, keep_stored: bool) -> DuckDBRehearsal:
         return DuckDBRehearsal(
@@ -436,7 +437,7 @@ class DuckDBStore:
         with self._fold_lock:
             call()
 
-    def _undo(self, import_id: int) -> UndoCounts:
+    def _undo(self, import_id: int) -> None:
         self._fold_all()
         cursor = self._cursor()
         for start, end in undo.steps(cursor, import_id):
@@ -445,8 +446,6 @@ class DuckDBStore:
                 undo.undo_step(cursor, import_id, start, end)
         while self._learn_once():
             pass
-        removed, restored = undo.undone(cursor, import_id)
-        return UndoCounts(removed=removed, restored=restored)
 
     def _recluster_once(self) -> bool:
         with self._fold_lock:

@@ -9,7 +9,7 @@ yet changes nothing of it: it ends the chain whenever it comes.
 
 from __future__ import annotations
 
-from pipewatcher.model import HOUR, ReadingVersion, UndoneSensor, UndoPreview
+from pipewatcher.model import HOUR, ReadingVersion, UndoCounts, UndoneSensor, UndoPreview
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.derived import recompute
@@ -136,7 +136,7 @@ def _undo(cursor: Cursor, part: list[int]) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def undone(cursor: Cursor, import_id: int) -> tuple[int, int]:
+def undone(cursor: Cursor, import_id: int) -> UndoCounts:
     """How many readings went and how many came back, over all steps."""
     removed, restored = one(
         cursor,
@@ -144,7 +144,7 @@ def undone(cursor: Cursor, import_id: int) -> tuple[int, int]:
         "FROM import_undone WHERE import_id = ?",
         [import_id],
     )
-    return removed, restored
+    return UndoCounts(removed=removed, restored=restored)
 
 
 def history(cursor: Cursor, names: Names, sensor: int, event_time: int) -> list[ReadingVersion]:
