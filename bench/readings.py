@@ -144,11 +144,8 @@ async def main(days: int, folder: Path) -> None:
     store = DuckDBStore(path, clock=clock)
     await store.open()
     print(f"opened in {time.perf_counter() - began:.2f} s")
-    block, used = (
-        store._cursor()
-        .execute("SELECT block_size, used_blocks FROM pragma_database_size()")
-        .fetchone()
-    )
+    sizes = "SELECT block_size, used_blocks FROM pragma_database_size()"
+    [(block, used)] = store._cursor().execute(sizes).fetchall()
     print(
         f"bytes per reading: {block * used / readings:.2f} in use, "
         f"{path.stat().st_size / readings:.2f} with the free room in the file"

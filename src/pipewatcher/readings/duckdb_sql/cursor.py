@@ -29,7 +29,10 @@ def insert(cursor: Cursor, table: str, rows: pa.Table) -> None:
 
 
 def one(cursor: Cursor, query: str, parameters: object = ()) -> tuple[Any, ...]:
-    """The only row of a query that always has one."""
-    row = cursor.execute(query, parameters).fetchone()
-    assert row is not None
+    """The only row of a query that always has one.
+
+    Read to its end: outside a transaction, a result that waits for more keeps one open, and no
+    checkpoint can be made beside it.
+    """
+    [row] = cursor.execute(query, parameters).fetchall()
     return row
