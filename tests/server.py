@@ -16,6 +16,7 @@ import httpx
 TOKEN = "test-admin-token-0123456789"
 AUTH = {"authorization": f"Bearer {TOKEN}"}
 OF_TESTS = {"PIPEWATCHER_ADMIN_TOKEN": TOKEN, "PIPEWATCHER_DISK_FREE_MIN_MB": "0"}
+STOP_TIMEOUT_S = 120.0
 START_TIMEOUT_S = 120.0
 
 
@@ -104,7 +105,7 @@ class Server:
         assert self._process.stdout is not None
         assert self._log is not None
         self._process.send_signal(number)
-        status = self._process.wait(60)
+        status = self._process.wait(STOP_TIMEOUT_S)
         self._process.stdout.close()
         self._log.close()
         self._process = None

@@ -212,9 +212,10 @@ async def test_one_of_three_nodes_killed_loses_nothing_that_was_acknowledged(
             await asyncio.gather(*load, return_exceptions=True)
             assert before < during < len(acked)
             rows = rows_in(await deliver(log, {}, await log.tail()))
-        times = [row[1] for row in rows]
-        assert set(acked) <= set(times)
-        assert len(times) == len(set(times)), "a record stands in the topic twice"
+        times = {row[1] for row in rows}
+        assert set(acked) <= times
+        # Delivered at least once: what comes twice is the same reading, and a store takes it once.
+        assert len(set(rows)) == len(times)
 
 
 async def test_a_topic_with_too_few_partitions_is_refused_with_the_remedy(
