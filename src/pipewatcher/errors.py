@@ -59,11 +59,44 @@ class SecondFactorRequired(Unauthorized):
     hint = "Send it as `code` beside name and password."
 
 
+class SignInRefused(Unauthorized):
+    """What the provider sent cannot be accepted."""
+
+    code = "sign_in_refused"
+    hint = "Begin again; PipeWatcher's log says what was wrong."
+
+
+class SignInStale(SignInRefused):
+    """This sign-in was begun elsewhere or too long ago, or is used up."""
+
+    code = "sign_in_stale"
+    hint = "Begin again."
+
+
+class SignInDeclined(SignInRefused):
+    """The provider did not let this person in."""
+
+    code = "sign_in_declined"
+
+
 class Forbidden(PipeWatcherError):
     """These credentials do not allow this."""
 
     code = "forbidden"
     status = 403
+
+
+class NoRole(Forbidden):
+    """The provider knows this person, but nothing gives him a role here."""
+
+    code = "no_role"
+    hint = "Have him put into a group that PIPEWATCHER_OIDC_ROLES gives a role to."
+
+
+class ShutOut(Forbidden):
+    """An admin has disabled this person."""
+
+    code = "disabled"
 
 
 class NotFound(PipeWatcherError):
@@ -186,6 +219,14 @@ class StoreUnavailable(Busy):
 
     code = "store_unavailable"
     retry_after_s = 5
+
+
+class ProviderUnreachable(Busy):
+    """The provider of identities does not answer as it should."""
+
+    code = "provider_unreachable"
+    retry_after_s = 5
+    hint = "Sign in with name and password meanwhile."
 
 
 class Stopping(Busy):

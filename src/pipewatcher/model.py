@@ -612,6 +612,9 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     totp_secret: str | None = None
     disabled: bool = False
     signed_in_at: Micros | None = None
+    issuer: str | None = None
+    """The OpenID provider that knows him, under `subject`; such a person has no password."""
+    subject: str | None = None
 
 
 class Invitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -646,6 +649,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """To within a minute."""
     address: str = ""
     agent: str = ""
+    provider: str | None = None
+    """The name of the OpenID provider that it was begun by, where it is to be ended too."""
+    id_token: str | None = None
 
     @property
     def id(self) -> str:

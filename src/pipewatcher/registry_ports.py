@@ -77,6 +77,10 @@ class SessionRegistry(Protocol):
 
     async def remove_expired_sessions(self, now: Micros) -> int: ...
 
+    async def use_once(self, key: bytes, now: Micros, until: Micros) -> bool:
+        """True for exactly one of those who come with this key before `until`."""
+        ...
+
 
 class AuditRegistry(Protocol):
     """Who changed what: only ever added to."""
@@ -100,9 +104,18 @@ class PeopleRegistry(Protocol):
     """Who may sign in, and who is asked to."""
 
     async def add_person(
-        self, name: str, role: str, password_hash: str, created_at: Micros, *, created_by: str
+        self,
+        name: str,
+        role: str,
+        password_hash: str | None,
+        created_at: Micros,
+        *,
+        created_by: str,
+        issuer: str | None = None,
+        subject: str | None = None,
     ) -> Person:
-        """Raises `Conflict` when the name is taken, whatever its case."""
+        """Raises `Conflict` when the name is taken, whatever its case, or when the issuer's subject
+        is somebody already."""
         ...
 
     async def people(self) -> list[Person]:
@@ -114,6 +127,8 @@ class PeopleRegistry(Protocol):
         ...
 
     async def person_named(self, name: str) -> Person | None: ...
+
+    async def person_of(self, issuer: str, subject: str) -> Person | None: ...
 
     async def update_person(
         self, person_id: int, changes: Mapping[str, str | int | None]

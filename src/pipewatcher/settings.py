@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from pipewatcher.errors import SettingsError
+from pipewatcher.settings_openid import OpenIdSettings, of_environment
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.sources.mqtt_topics import TopicRules
 
@@ -65,6 +66,23 @@ class Settings(BaseModel):
         None,
         pattern=r"^https?://[^/\s]+$",
         description="Where people reach the page, as https://pipewatcher.plant.example; for links.",
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID provider by which people sign in, as https://id.example.com."
+    )
+    oidc_client_id: str | None = Field(None, description="As what we are registered there.")
+    oidc_client_secret: SecretStr | None = Field(None, description="With what we show it.")
+    oidc_title: str | None = Field(None, description="What stands on its button; else its host.")
+    oidc_scopes: str | None = Field(None, description="What is asked for; openid profile email.")
+    oidc_name_claim: str | None = Field(
+        None, description="The claim that people are shown by; preferred_username."
+    )
+    oidc_roles_claim: str | None = Field(None, description="The claim that gives roles; roles.")
+    oidc_roles: str | None = Field(
+        None, description="Which of its values gives which role: admin=plant-admins, viewer=*."
+    )
+    openid: tuple[OpenIdSettings, ...] = Field(
+        (), description="More providers: [[openid]] in TOML, with name and the keys above."
     )
     future_max_s: int = Field(
         300, ge=0, le=86_400, description="Seconds a reading may lie ahead of our clock."
@@ -140,8 +158,27 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _whole_pair(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
-            raise ValueError(f"{PREFIX}TLS_KEY_FILE goes with it, and neither goes alone")
+            raise ValueError(
+                f"{PREFIX}TLS_CERT_FILE: {PREFIX}TLS_KEY_FILE goes with it, and neither goes alone"
+            )
         return self
+
+    @model_validator(mode="after")
+    def _whole_providers(self) -> Self:
+        names = [provider.name for provider in self.openid_providers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"openid: each provider needs another name: {', '.join(names)}")
+        return self
+
+    @property
+    def openid_providers(self) -> tuple[OpenIdSettings, ...]:
+        """That of the environment first. Raises `ValueError` when it is not whole."""
+        given = {
+            name: value
+            for name in OpenIdSettings.model_fields
+            if (value := getattr(self, f"oidc_{name}", None)) is not None
+        }
+        return (of_environment(f"{PREFIX}OIDC_", given), *self.openid) if given else self.openid
 
     @field_validator("admin_token")
     @classmethod
@@ -172,8 +209,9 @@ def load_settings(
     except ValidationError as error:
         for fault in error.errors():
             # Of a value that may be of several types, each type has its own fault below the name.
-            name = str(fault["loc"][0]).upper() if fault["loc"] else "TLS_CERT_FILE"
-            faults.append(f"{PREFIX}{name}: {fault['msg']}")
+            name, *below = fault["loc"] or ("",)
+            where = f"{PREFIX}{name}".upper() if name != "openid" else f"[[openid]] {below}"
+            faults.append(f"{where}: {fault['msg']}" if name else fault["msg"])
     if faults:
         raise SettingsError("; ".join(faults), hint="`pipewatcher config` lists every setting.")
     return settings

@@ -37,6 +37,40 @@ class RegistryPeopleSuite:
         assert await registry.person_named("éVA") == eva
         assert await registry.person_named("eva") is None
 
+    async def test_a_subject_of_an_issuer_is_one_person_whatever_the_name(
+        self, registry: Registry
+    ) -> None:
+        for name in ("local", "other"):
+            await registry.add_person(name, "viewer", "hash", 7, created_by="x")
+        made = await asyncio.gather(
+            *(
+                registry.add_person(
+                    name, "viewer", None, 7, created_by="x", issuer="https://id", subject="s"
+                )
+                for name in ("ann", "bob", "cid")
+            ),
+            return_exceptions=True,
+        )
+        [person] = [one for one in made if not isinstance(one, Conflict)]
+        assert await registry.person_of("https://id", "s") == person
+        assert (person.issuer, person.subject, person.password_hash) == ("https://id", "s", None)
+        for issuer, subject in (
+            ("https://id", "t"),
+            ("https://other", "s"),
+            ("", ""),
+            ("here", "local"),
+        ):
+            assert await registry.person_of(issuer, subject) is None
+        await registry.remove_person(person.id)
+        assert await registry.person_of("https://id", "s") is None
+
+    async def test_what_is_used_once_is_used_by_exactly_one(self, registry: Registry) -> None:
+        used = await asyncio.gather(*(registry.use_once(b"k", 1, 100) for _ in range(4)))
+        assert sorted(used) == [False, False, False, True]
+        assert not await registry.use_once(b"k", 99, 100)
+        assert await registry.use_once(b"other", 99, 200)
+        assert await registry.use_once(b"k", 100, 200)
+
     async def test_a_person_is_changed_field_by_field(self, registry: Registry) -> None:
         anna = await registry.add_person("anna", "viewer", "hash", 7, created_by="x")
         await registry.update_person(anna.id, {"role": "admin", "disabled": True})
@@ -77,6 +111,8 @@ class RegistryPeopleSuite:
                 person_id=anna.id,
                 address="10.0.0.7",
                 agent="Firefox",
+                provider="oidc",
+                id_token="e.y.s",
             )
             for n in (1, 2)
         ]

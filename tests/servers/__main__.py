@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy")
+NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "openid")
 
 
 def missing() -> dict[str, str]:

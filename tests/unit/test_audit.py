@@ -21,6 +21,7 @@ ANNA = Principal(name="anna", role="admin", by="session")
 CHANGES_NOTHING: dict[str, str] = {
     "PUT /api/v1/notifications/read": "what somebody has looked at is nobody else's business",
     "POST /api/v1/session": "`signed_in` records it",
+    "POST /api/v1/session/openid/{provider}": "the way back is recorded",
     "POST /api/v1/session/factor": "only offers a secret",
     "POST /api/v1/users/invitations/show": "only shows",
 }

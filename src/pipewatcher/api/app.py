@@ -25,6 +25,7 @@ from pipewatcher.api import (
     imports,
     live,
     notifications,
+    openid,
     sensors,
     series,
     session,
@@ -44,6 +45,7 @@ from pipewatcher.errors import (
     NotFound,
     PipeWatcherError,
 )
+from pipewatcher.identity.roles import ANYONE, PERMISSIONS
 from pipewatcher.model import Rejection
 from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers
 
@@ -60,6 +62,9 @@ BODIES = [
     session.WhoAmI,
     session.SessionsPage,
     session.FactorOffered,
+    session.SignedOut,
+    openid.ProvidersPage,
+    openid.ElsewhereBegun,
     users.UserItem,
     users.UsersPage,
     users.InvitationMade,
@@ -107,13 +112,9 @@ _RESOURCES = (
     tokens,
     audit,
     users,
+    openid,
 )
 """What a process with the role api answers."""
-OPEN_POSTS = (
-    "/api/v1/session",
-    "/api/v1/users/invitations/show",
-    "/api/v1/users/invitations/accept",
-)
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {
     404: NotFound,
     405: MethodNotAllowed,
@@ -165,11 +166,10 @@ def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
         }
         document["security"] = [{"bearer": []}, {"session": []}]
         document["paths"].setdefault(INGEST_PATH, {})["post"] = dict(services.ingest_operation)
-        for path in ("/healthz", "/readyz"):
-            document["paths"][path]["get"]["security"] = []
-        if services.answers is not None:
-            for path in OPEN_POSTS:
-                document["paths"][path]["post"]["security"] = []
+        for route in (route for route, roles in PERMISSIONS.items() if roles is ANYONE):
+            method, path = route.lower().split(" ", 1)
+            if path in document["paths"]:
+                document["paths"][path][method]["security"] = []
         app.openapi_schema = document
     return app.openapi_schema
 

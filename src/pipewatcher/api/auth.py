@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
 
@@ -13,7 +13,10 @@ from pipewatcher.model import Principal
 
 COOKIE = "pw_session"
 KNOWN_COOKIE = "pw_known"
+OPENID_COOKIE = "pw_openid"
+OPENID_SECONDS = 600
 KNOWN_SECONDS = 180 * 86_400
+_LIFETIMES_S = {KNOWN_COOKIE: KNOWN_SECONDS, OPENID_COOKIE: OPENID_SECONDS}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOCAL_ADMIN = Principal(name="local", role="admin", by="local")
 
@@ -107,20 +110,31 @@ def set_cookie(request: Request, response: Response, text: str, name: str = COOK
     response.set_cookie(
         _full_name(request, name),
         text,
-        max_age=KNOWN_SECONDS if name == KNOWN_COOKIE else None,
+        max_age=_LIFETIMES_S.get(name),
         httponly=True,
-        samesite="strict",
+        samesite=_same_site(name),
         secure=_encrypted(request),
     )
 
 
-def forget_cookie(request: Request, response: Response) -> None:
+def forget_cookie(request: Request, response: Response, name: str = COOKIE) -> None:
     response.delete_cookie(
-        _full_name(request, COOKIE),
+        _full_name(request, name),
         httponly=True,
-        samesite="strict",
+        samesite=_same_site(name),
         secure=_encrypted(request),
     )
+
+
+def _same_site(name: str) -> Literal["lax", "strict"]:
+    """A provider sends the browser back from another site: only Lax cookies come along."""
+    return "lax" if name == OPENID_COOKIE else "strict"
+
+
+def origin_of(request: Request) -> str:
+    """Where people reach this page, as `https://host:port`."""
+    public_url = services_of(request).public_url
+    return public_url or f"{request.url.scheme}://{request.url.netloc}"
 
 
 def _full_name(request: Request, name: str) -> str:

@@ -23,12 +23,10 @@ class SignInLimit:
     def __init__(self) -> None:
         self._failures: dict[tuple[str, str], deque[float]] = {}
 
-    def check(self, address: str, name: str) -> None:
-        """Raises `TooManyRequests`."""
-        for key, most in (
-            ((address, name), NAME_FAILURES_MAX),
-            ((address, ""), ADDRESS_FAILURES_MAX),
-        ):
+    def check(self, address: str, name: str = "") -> None:
+        """Raises `TooManyRequests`. Without a name only the address counts."""
+        limits = {(address, name): NAME_FAILURES_MAX, (address, ""): ADDRESS_FAILURES_MAX}
+        for key, most in limits.items():
             failures = self._failures.get(key)
             if failures is None:
                 continue
@@ -37,7 +35,7 @@ class SignInLimit:
             if len(failures) >= most:
                 raise TooManyRequests
 
-    def failed(self, address: str, name: str) -> None:
+    def failed(self, address: str, name: str = "") -> None:
         for key in {(address, name), (address, "")}:
             if key not in self._failures and len(self._failures) >= COUNTED_MAX:
                 self._failures.pop(next(iter(self._failures)))

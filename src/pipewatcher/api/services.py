@@ -17,8 +17,10 @@ from pipewatcher.model import (
     Forecast,
     ImportJob,
     Micros,
+    Person,
     Principal,
     Receipt,
+    Session,
     Token,
     TokenLimits,
     UndoPreview,
@@ -70,6 +72,40 @@ class Audit(Protocol):
     async def find(self, limit: int, before_id: int | None, q: str) -> Sequence[AuditEntry]: ...
 
     async def verify(self) -> Verified: ...
+
+
+class Begun(Protocol):
+    @property
+    def location(self) -> str: ...
+    @property
+    def cookie(self) -> str: ...
+
+
+class SignedIn(Protocol):
+    @property
+    def person(self) -> Person: ...
+    @property
+    def before(self) -> Person | None: ...
+    @property
+    def id_token(self) -> str: ...
+    @property
+    def return_to(self) -> str: ...
+
+
+class OpenId(Protocol):
+    """Signing in elsewhere, as `identity.openid.sign_in.OpenIdSignIn` does it."""
+
+    def offered(self) -> Sequence[tuple[str, str]]: ...
+
+    def title_of(self, issuer: str) -> str: ...
+
+    async def begin(self, name: str, redirect_uri: str, return_to: str) -> Begun: ...
+
+    async def finish(
+        self, name: str, redirect_uri: str, cookie: str | None, answer: Mapping[str, str]
+    ) -> SignedIn: ...
+
+    async def ending(self, session: Session, return_to: str) -> str | None: ...
 
 
 class Progress(Protocol):
@@ -187,3 +223,6 @@ class Services:
     tokens: Tokens
     audit: Audit
     people: People
+    openid: OpenId | None
+    """None where no provider is set up."""
+    public_url: str | None

@@ -24,6 +24,7 @@ from pipewatcher.api.auth import (
     audited,
     cookie_of,
     forget_cookie,
+    origin_of,
     refuse_other_sites,
     services_of,
     set_cookie,
@@ -35,7 +36,7 @@ from pipewatcher.errors import (
     SecondFactorRequired,
     Unauthorized,
 )
-from pipewatcher.identity.people import known_browser, knows
+from pipewatcher.identity.people import known_browser, knows, refuse_provided
 from pipewatcher.model import Person, Principal, Rejection, Session
 
 router = APIRouter(prefix="/api/v1/session", tags=["session"])
@@ -79,6 +80,13 @@ class WhoAmI(Camel):
     is_person: bool
     """False for a token and for the local administrator: they have no password."""
     second_factor: bool
+    provider: str | None
+    """By which he signs in, where he has no password here."""
+
+
+class SignedOut(Camel):
+    location: str
+    """Where the session at the provider ends too."""
 
 
 class SessionItem(Camel):
@@ -121,16 +129,16 @@ async def sign_in(request: Request, body: SignIn) -> Response:
     else:
         reason = "or name and password are required"
         raise InvalidRequest(f"token {reason}", [Rejection(field="token", reason=reason)])
-    return await signed_in(request, secret, session, person)
+    return await signed_in(request, Response(status_code=204), secret, session, person)
 
 
 async def signed_in(
-    request: Request, secret: str, session: Session, person: Person | None
+    request: Request, response: Response, secret: str, session: Session, person: Person | None
 ) -> Response:
-    """204 with the cookies, and an entry in the audit."""
+    """The response with the cookies, and an entry in the audit; `person` has shown a password."""
     who = Principal(name=session.name, role=session.role, by="session")
-    await audited(request, who, "session.begin", f"session:{session.id}")
-    response = Response(status_code=204)
+    by = None if session.provider is None else {"provider": session.provider}
+    await audited(request, who, "session.begin", f"session:{session.id}", None, by)
     set_cookie(request, response, secret)
     if person is not None:
         set_cookie(request, response, known_browser(person), KNOWN_COOKIE)
@@ -168,27 +176,43 @@ async def _by_password(request: Request, name: str, password: str, code: str | N
 
 @router.get("", responses=answers(WhoAmI))
 async def who_am_i(request: Request, caller: Caller) -> Response:
-    factor = False
+    factor, provider = False, None
     if caller.person_id is not None:
         person = await services_of(request).people.one(caller.person_id)
         factor = person.totp_secret is not None
+        provider = provider_of(request, person)
     return json_answer(
         WhoAmI(
             name=caller.name,
             role=caller.role,
             is_person=caller.person_id is not None,
             second_factor=factor,
+            provider=provider,
         )
     )
 
 
-@router.delete("", status_code=204, responses=problems(401, 403, 503))
+def provider_of(request: Request, person: Person) -> str | None:
+    openid = services_of(request).openid
+    if person.issuer is None or openid is None:
+        return person.issuer
+    return openid.title_of(person.issuer)
+
+
+@router.delete(
+    "", status_code=204, responses=answers(SignedOut, errors=()) | {204: {"description": "Done."}}
+)
 async def sign_out(request: Request, caller: Caller) -> Response:
-    cookie = cookie_of(request)
-    if cookie:
-        await services_of(request).sessions.sign_out(cookie)
-        await audited(request, caller, "session.end", f"person:{caller.name}")
+    """204, or 200 where the browser is to go on to the provider to sign out there too."""
+    services, cookie = services_of(request), cookie_of(request)
     response = Response(status_code=204)
+    if cookie:
+        session = await services.sessions.sign_out(cookie)
+        await audited(request, caller, "session.end", f"person:{caller.name}")
+        if session is not None and services.openid is not None:
+            location = await services.openid.ending(session, f"{origin_of(request)}/")
+            if location is not None:
+                response = json_answer(SignedOut(location=location))
     forget_cookie(request, response)
     return response
 
@@ -228,7 +252,7 @@ async def end_my_session(request: Request, caller: Caller, session_id: SessionId
 )
 async def change_password(request: Request, caller: Caller, body: NewPassword) -> Response:
     """All other sessions end."""
-    services, person_id = services_of(request), _person_id(caller)
+    services, person_id = services_of(request), await _own_password(request, caller)
     with _guessing(request, caller):
         await services.people.change_password(person_id, body.present, body.new)
     await services.sessions.end_all(person_id, but=cookie_of(request))
@@ -239,7 +263,7 @@ async def change_password(request: Request, caller: Caller, body: NewPassword) -
 @router.post("/factor", responses=answers(FactorOffered, errors=(409,)))
 async def offer_factor(request: Request, caller: Caller) -> Response:
     """A new secret for an authenticator app; nothing is kept until `PUT` confirms it."""
-    offered = await services_of(request).people.new_factor(_person_id(caller))
+    offered = await services_of(request).people.new_factor(await _own_password(request, caller))
     return json_answer(FactorOffered(secret=offered.secret, uri=offered.uri, svg=offered.svg))
 
 
@@ -251,7 +275,7 @@ async def offer_factor(request: Request, caller: Caller) -> Response:
 )
 async def set_factor(request: Request, caller: Caller, body: Factor) -> Response:
     """From now on signing in takes a code; all other sessions end."""
-    services, person_id = services_of(request), _person_id(caller)
+    services, person_id = services_of(request), await _own_password(request, caller)
     with _guessing(request, caller):
         await services.people.set_factor(person_id, body.secret, body.code, body.password)
     await services.sessions.end_all(person_id, but=cookie_of(request))
@@ -266,8 +290,9 @@ async def set_factor(request: Request, caller: Caller, body: Factor) -> Response
     max_body_size=JSON_BYTES_MAX,
 )
 async def remove_factor(request: Request, caller: Caller, body: Confirmation) -> Response:
+    person_id = await _own_password(request, caller)
     with _guessing(request, caller):
-        await services_of(request).people.remove_factor(_person_id(caller), body.password)
+        await services_of(request).people.remove_factor(person_id, body.password)
     await audited(request, caller, "person.factor", f"person:{caller.name}", None, {"on": False})
     return Response(status_code=204)
 
@@ -293,3 +318,10 @@ def _person_id(caller: Principal) -> int:
     if caller.person_id is None:
         raise Conflict("This is for people who are signed in, not for tokens.")
     return caller.person_id
+
+
+async def _own_password(request: Request, caller: Principal) -> int:
+    """Raises `Conflict` for who has none."""
+    person = await services_of(request).people.one(_person_id(caller))
+    refuse_provided(person)
+    return person.id

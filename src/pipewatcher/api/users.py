@@ -18,8 +18,9 @@ from pipewatcher.api.answers import (
 )
 from pipewatcher.api.auth import Caller, address_of, audited, refuse_other_sites, services_of
 from pipewatcher.api.limits import SignInLimit
-from pipewatcher.api.session import signed_in
+from pipewatcher.api.session import provider_of, signed_in
 from pipewatcher.errors import Conflict, InvalidRequest, NotFound
+from pipewatcher.identity.people import refuse_provided
 from pipewatcher.model import Invitation, Person, Principal, Rejection
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
@@ -40,6 +41,8 @@ class UserItem(Camel):
     disabled: bool
     second_factor: bool
     signed_in: str | None
+    provider: str | None
+    """By which he signs in, where he has no password here."""
 
 
 class InvitationItem(Camel):
@@ -94,7 +97,7 @@ async def users(request: Request, _: Caller) -> Response:
     people = services_of(request).people
     return json_answer(
         UsersPage(
-            items=[_item(person) for person in await people.all()],
+            items=[_item(request, person) for person in await people.all()],
             invitations=[_invitation(one) for one in await people.invitations()],
         )
     )
@@ -153,11 +156,13 @@ async def accept(request: Request, body: Acceptance) -> Response:
         await services.sessions.end_all(person.id)
         await audited(request, who, "person.recover", f"person:{person.name}")
     else:
-        await audited(request, who, "person.create", f"person:{person.name}", None, _item(person))
+        await audited(
+            request, who, "person.create", f"person:{person.name}", None, _item(request, person)
+        )
     secret, session = await services.sessions.begin(
         person, address=address_of(request), agent=request.headers.get("user-agent", "")
     )
-    return await signed_in(request, secret, session, person)
+    return await signed_in(request, Response(status_code=204), secret, session, person)
 
 
 @router.patch(
@@ -172,18 +177,20 @@ async def change(request: Request, caller: Caller, user_id: UserId, body: UserCh
     before = await people.one(user_id)
     changes = body.model_dump(exclude_none=True)
     if not changes:
-        return json_answer(_item(before))
+        return json_answer(_item(request, before))
+    if "role" in changes:
+        refuse_provided(before)
     person = await people.change(user_id, changes)
     state = {name: getattr(before, name) for name in changes}
     await audited(request, caller, "person.change", f"person:{person.name}", state, changes)
-    return json_answer(_item(person))
+    return json_answer(_item(request, person))
 
 
 @router.delete("/{id}", status_code=204, responses=problems(401, 403, 404, 409, 422, 503))
 async def remove(request: Request, caller: Caller, user_id: UserId) -> Response:
     _refuse_oneself(caller, user_id)
     person = await services_of(request).people.remove(user_id)
-    await audited(request, caller, "person.remove", f"person:{person.name}", _item(person))
+    await audited(request, caller, "person.remove", f"person:{person.name}", _item(request, person))
     return Response(status_code=204)
 
 
@@ -237,7 +244,7 @@ def _made(invitation: Invitation, text: str) -> Response:
     return json_answer(InvitationMade(**fields, path=f"/welcome#{text}"), 201)
 
 
-def _item(person: Person) -> UserItem:
+def _item(request: Request, person: Person) -> UserItem:
     return UserItem(
         id=person.id,
         name=person.name,
@@ -247,6 +254,7 @@ def _item(person: Person) -> UserItem:
         disabled=person.disabled,
         second_factor=person.totp_secret is not None,
         signed_in=maybe_rfc3339(person.signed_in_at),
+        provider=provider_of(request, person),
     )
 
 

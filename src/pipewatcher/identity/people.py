@@ -38,8 +38,8 @@ class People:
         self._clock = clock
 
     async def first_invitation(self) -> str | None:
-        """The text of an admin's invitation as long as there is nobody; those before it end."""
-        if await self._registry.people():
+        """The text of an admin's invitation as long as there is no admin; those before it end."""
+        if any(person.role == "admin" for person in await self._registry.people()):
             return None
         for invitation in await self._registry.invitations():
             if invitation.created_by == FIRST:
@@ -51,7 +51,11 @@ class People:
         self, role: str, *, created_by: str, person: Person | None = None
     ) -> tuple[Invitation, str]:
         """With its text, which is kept nowhere. For a person that is there it is a way back in:
-        a new password, and no second factor until a new one is set up."""
+        a new password, and no second factor until a new one is set up.
+
+        Raises `Conflict` for somebody whom an OpenID provider knows: he would get around it."""
+        if person is not None:
+            refuse_provided(person)
         minted = mint(INVITATION_PREFIX)
         now = self._now()
         invitation = Invitation(
@@ -179,6 +183,15 @@ class People:
 
     def _now(self) -> Micros:
         return int(self._clock() * SECOND)
+
+
+def refuse_provided(person: Person) -> None:
+    """What an OpenID provider says of a person is changed there. Raises `Conflict`."""
+    if person.issuer is not None:
+        raise Conflict(
+            f"{person.name} signs in by {person.issuer}.",
+            hint="Role, password and second factor are changed there.",
+        )
 
 
 def known_browser(person: Person) -> str:

@@ -19,6 +19,9 @@ TRUSTED: Micros = SECOND // 2
 """So long a session is believed without asking the registry: another process may end it."""
 SEEN_STEP: Micros = MINUTE
 AGENT_CHARS_MAX = 200
+ID_TOKEN_CHARS_MAX = 8_192
+"""A longer one is not kept: its provider then asks whether to sign out, and no address of ours
+gets too long."""
 
 
 class Sessions:
@@ -45,10 +48,26 @@ class Sessions:
         )
 
     async def begin(
-        self, person: Person, *, address: str = "", agent: str = ""
+        self,
+        person: Person,
+        *,
+        address: str = "",
+        agent: str = "",
+        provider: str | None = None,
+        id_token: str | None = None,
     ) -> tuple[str, Session]:
-        """For somebody who has shown who he is."""
-        return await self._begin(person.name, person.role, address, agent, person_id=person.id)
+        """For somebody who has shown who he is, here or to the OpenID provider of that name."""
+        if id_token is not None and len(id_token) > ID_TOKEN_CHARS_MAX:
+            id_token = None
+        return await self._begin(
+            person.name,
+            person.role,
+            address,
+            agent,
+            person_id=person.id,
+            provider=provider,
+            id_token=id_token,
+        )
 
     async def principal(self, cookie: str) -> Principal | None:
         """Who is signed in with this cookie; None when nobody is, or no longer."""
@@ -73,8 +92,12 @@ class Sessions:
             await self._registry.session_seen(key, now)
         return principal
 
-    async def sign_out(self, cookie: str) -> None:
-        await self._end(digest(cookie))
+    async def sign_out(self, cookie: str) -> Session | None:
+        """What has ended, if anything has."""
+        key = digest(cookie)
+        session = await self._registry.session(key)
+        await self._end(key)
+        return session
 
     async def of(self, person_id: int) -> Sequence[Session]:
         """Those of a person that have not ended, newest first."""
@@ -115,6 +138,8 @@ class Sessions:
         *,
         token_sha256: bytes | None = None,
         person_id: int | None = None,
+        provider: str | None = None,
+        id_token: str | None = None,
     ) -> tuple[str, Session]:
         secret = secrets.token_urlsafe(32)
         now = self._now()
@@ -129,6 +154,8 @@ class Sessions:
             seen_at=now,
             address=address,
             agent=agent[:AGENT_CHARS_MAX],
+            provider=provider,
+            id_token=id_token,
         )
         await self._registry.remove_expired_sessions(now)
         await self._registry.add_session(session)

@@ -109,6 +109,15 @@ class MongoDBDatabase:
         await self._collection("session").create_index("expires_at")
         await self._collection("session").create_index("person_id")
         await self._collection("person").create_index("name_key", unique=True)
+        await self._name_subjects()
+        await self._collection("person").create_index("subject_key", unique=True)
+
+    async def _name_subjects(self) -> None:
+        """People of before there were providers: null may not stand twice in a unique index."""
+        people = self._collection("person")
+        async for person in people.find({"subject_key": {"$exists": False}}):
+            key = subject_key(person["name"], None, None)
+            await people.update_one({"_id": person["_id"]}, {"$set": {"subject_key": key}})
 
     async def _insert_numbered(
         self, into: str, document: Document, same: Document | None = None
@@ -152,6 +161,11 @@ class MongoDBDatabase:
             await self._collection("counter").update_one(
                 {"_id": of}, {"$max": {"last": highest[key]}}
             )
+
+
+def subject_key(name: str, issuer: str | None, subject: str | None) -> str:
+    """Stands for an issuer's subject, and for the name of whom no issuer knows."""
+    return f"name {name.casefold()}" if issuer is None else f"issuer {issuer} {subject}"
 
 
 class NoFreeNumber(PyMongoError):

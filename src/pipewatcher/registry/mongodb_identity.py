@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from pipewatcher.errors import Conflict, NotFound
 from pipewatcher.model import Micros, Session, Token, TokenLimits
@@ -119,6 +120,16 @@ class MongoDBIdentity(MongoDBDatabase):
         with answering():
             gone = await self._collection("session").delete_many({"expires_at": {"$lte": now}})
         return gone.deleted_count
+
+    async def use_once(self, key: bytes, now: Micros, until: Micros) -> bool:
+        used = self._collection("used_once")
+        with answering():
+            await used.delete_many({"until": {"$lte": now}})
+            try:
+                await used.insert_one({"_id": key, "until": until})
+            except DuplicateKeyError:
+                return False
+        return True
 
 
 def _session(document: Document) -> Session:

@@ -6,17 +6,34 @@ from collections.abc import Mapping
 
 import msgspec
 from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Invitation, Micros, Person
-from pipewatcher.registry.mongodb_database import Document, MongoDBDatabase, answering
+from pipewatcher.model import SECOND, Invitation, Micros, Person
+from pipewatcher.registry.mongodb_database import (
+    Document,
+    MongoDBDatabase,
+    answering,
+    subject_key,
+)
 
+STEP: Micros = 30 * SECOND
+STEPS_KEPT = 10
+"""So long after it a step is remembered by itself; older ones are refused by the newest."""
 _EDITABLE = frozenset({"role", "password_hash", "totp_secret", "disabled", "signed_in_at"})
 
 
 class MongoDBPeople(MongoDBDatabase):
     async def add_person(
-        self, name: str, role: str, password_hash: str, created_at: Micros, *, created_by: str
+        self,
+        name: str,
+        role: str,
+        password_hash: str | None,
+        created_at: Micros,
+        *,
+        created_by: str,
+        issuer: str | None = None,
+        subject: str | None = None,
     ) -> Person:
         person = {
             "name": name,
@@ -26,9 +43,13 @@ class MongoDBPeople(MongoDBDatabase):
             "created_at": created_at,
             "created_by": created_by,
             "totp_step": 0,
+            "issuer": issuer,
+            "subject": subject,
+            "subject_key": subject_key(name, issuer, subject),
         }
+        same = {"$or": [{key: person[key]} for key in ("name_key", "subject_key")]}
         with answering():
-            number = await self._insert_numbered("person", person, {"name_key": person["name_key"]})
+            number = await self._insert_numbered("person", person, same)
         if number is None:
             raise Conflict(f"There is somebody named {name} already.")
         return _person({"_id": number, **person})
@@ -47,6 +68,12 @@ class MongoDBPeople(MongoDBDatabase):
             found = await self._collection("person").find_one({"name_key": name.casefold()})
         return None if found is None else _person(found)
 
+    async def person_of(self, issuer: str, subject: str) -> Person | None:
+        key = subject_key("", issuer, subject)
+        with answering():
+            found = await self._collection("person").find_one({"subject_key": key})
+        return None if found is None else _person(found)
+
     async def update_person(
         self, person_id: int, changes: Mapping[str, str | int | None]
     ) -> Person:
@@ -60,7 +87,13 @@ class MongoDBPeople(MongoDBDatabase):
         return _found(found, person_id)
 
     async def use_totp_step(self, person_id: int, step: int) -> bool:
+        once = {"_id": f"totp {person_id} {step}".encode(), "until": (step + STEPS_KEPT) * STEP}
         with answering():
+            # Decides between several at once also on servers that look before they update.
+            try:
+                await self._collection("used_once").insert_one(once)
+            except DuplicateKeyError:
+                return False
             used = await self._collection("person").update_one(
                 {"_id": person_id, "totp_step": {"$lt": step}}, {"$set": {"totp_step": step}}
             )

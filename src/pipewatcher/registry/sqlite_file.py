@@ -93,6 +93,14 @@ CREATE TABLE gap_mark (
     state TEXT NOT NULL, cause TEXT, note TEXT, changed_by TEXT NOT NULL,
     changed_at INTEGER NOT NULL, PRIMARY KEY (equipment_id, "start")) STRICT, WITHOUT ROWID;
 """,
+    """
+ALTER TABLE person ADD COLUMN issuer TEXT;
+ALTER TABLE person ADD COLUMN subject TEXT;
+CREATE UNIQUE INDEX person_of ON person (issuer, subject);
+ALTER TABLE session ADD COLUMN provider TEXT;
+ALTER TABLE session ADD COLUMN id_token TEXT;
+CREATE TABLE used_once (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

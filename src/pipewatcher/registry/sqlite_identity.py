@@ -111,6 +111,13 @@ class SQLiteIdentity(SQLiteFile):
         gone = await self._rows("DELETE FROM session WHERE expires_at <= ? RETURNING 1", (now,))
         return len(gone)
 
+    async def use_once(self, key: bytes, now: Micros, until: Micros) -> bool:
+        await self._rows("DELETE FROM used_once WHERE until <= ?", (now,))
+        used = await self._rows(
+            "INSERT INTO used_once VALUES (?, ?) ON CONFLICT DO NOTHING RETURNING 1", (key, until)
+        )
+        return bool(used)
+
 
 def _session(row: Sequence[object]) -> Session:
     return msgspec.convert(dict(zip(Session.__struct_fields__, row, strict=True)), Session)

@@ -19,12 +19,31 @@ _INVITATION_COLUMNS = ", ".join(Invitation.__struct_fields__)
 
 class SQLitePeople(SQLiteFile):
     async def add_person(
-        self, name: str, role: str, password_hash: str, created_at: Micros, *, created_by: str
+        self,
+        name: str,
+        role: str,
+        password_hash: str | None,
+        created_at: Micros,
+        *,
+        created_by: str,
+        issuer: str | None = None,
+        subject: str | None = None,
     ) -> Person:
+        person = {
+            "name": name,
+            "name_key": name.casefold(),
+            "role": role,
+            "password_hash": password_hash,
+            "created_at": created_at,
+            "created_by": created_by,
+            "issuer": issuer,
+            "subject": subject,
+        }
+        places = ", ".join("?" for _ in person)
         rows = await self._rows(
-            "INSERT INTO person (name, name_key, role, password_hash, created_at, created_by) "
-            f"VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}",
-            (name, name.casefold(), role, password_hash, created_at, created_by),
+            f"INSERT INTO person ({', '.join(person)}) VALUES ({places}) "
+            f"ON CONFLICT DO NOTHING RETURNING {_COLUMNS}",
+            tuple(person.values()),
         )
         if not rows:
             raise Conflict(f"There is somebody named {name} already.")
@@ -42,6 +61,12 @@ class SQLitePeople(SQLiteFile):
     async def person_named(self, name: str) -> Person | None:
         rows = await self._rows(
             f"SELECT {_COLUMNS} FROM person WHERE name_key = ?", (name.casefold(),)
+        )
+        return _person(rows[0]) if rows else None
+
+    async def person_of(self, issuer: str, subject: str) -> Person | None:
+        rows = await self._rows(
+            f"SELECT {_COLUMNS} FROM person WHERE issuer = ? AND subject = ?", (issuer, subject)
         )
         return _person(rows[0]) if rows else None
 

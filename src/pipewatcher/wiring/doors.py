@@ -240,4 +240,6 @@ def _services(
         tokens=TokenService(running.registry, running.authenticator),
         audit=Audit(running.registry),
         people=running.people,
+        openid=running.openid,
+        public_url=settings.public_url,
     )

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pipewatcher.balance import Balance
 from pipewatcher.cadences import Cadences
@@ -40,6 +40,9 @@ from pipewatcher.wiring.engines import check_roles, engine
 from pipewatcher.wiring.supervision import Stop, run_in
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
+
+if TYPE_CHECKING:
+    from pipewatcher.identity.openid.sign_in import OpenIdSignIn
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ class Historian:
     authenticator: Authenticator
     sessions: Sessions
     people: People
+    openid: OpenIdSignIn | None
     stop: Stop
     first_token: str | None = None
     """The admin token that was made at this start; shown once."""
@@ -176,6 +180,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         passwords = Passwords()
         stack.callback(passwords.close)
         await run_in(stack, authenticator.follow(), stop)
+        sessions = Sessions(registry, authenticator)
         yield Historian(
             settings=settings,
             registry=registry,
@@ -194,10 +199,25 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             live=live,
             balance=balance,
             authenticator=authenticator,
-            sessions=Sessions(registry, authenticator),
+            sessions=sessions,
             people=People(registry, passwords),
+            openid=_openid(stack, settings, registry, sessions),
             stop=stop,
         )
+
+
+def _openid(
+    stack: contextlib.AsyncExitStack, settings: Settings, registry: Registry, sessions: Sessions
+) -> OpenIdSignIn | None:
+    """None where no provider is set up; then nothing of it is loaded either."""
+    configs = [provider.config() for provider in settings.openid_providers]
+    if not configs or "api" not in settings.roles.split(","):
+        return None
+    from pipewatcher.identity.openid.sign_in import OpenIdSignIn
+
+    openid = OpenIdSignIn(configs, registry, sessions)
+    stack.push_async_callback(openid.close)
+    return openid
 
 
 async def _writing(
