@@ -61,7 +61,7 @@ def test_an_address_that_is_none_is_refused_without_its_password(rest: str) -> N
 
 
 def test_the_password_does_not_show_in_the_settings_or_the_target() -> None:
-    url = "mqtt://ana:secret@broker/x"
+    url = "mqtt://ana:hush@broker/x"
     settings = load_settings(environ={"PIPEWATCHER_MQTT_BROKER": url})
-    assert "secret" not in repr(settings)
-    assert "secret" not in repr(parse_broker_urls(url))
+    assert "hush" not in repr(settings)
+    assert "hush" not in repr(parse_broker_urls(url))
