@@ -11,7 +11,7 @@ import gzip
 import logging
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
 import msgspec
+import pyarrow as pa
 
 from pipewatcher.errors import SettingsError, StoreUnavailable
 from pipewatcher.readings.influxdb_lines import Points
@@ -114,6 +115,8 @@ class InfluxHttp:
             limits=httpx.Limits(max_connections=16),
         )
         self._writing = asyncio.Semaphore(WRITES_AT_ONCE)
+        self._packing = asyncio.Lock()
+        """One chunk is made ready after the other, so that the first is under way soon."""
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -154,14 +157,16 @@ class InfluxHttp:
     async def write(self, lines: Sequence[str]) -> str | None:
         """Why some of the lines were not taken; None when all were."""
         async with self._writing:
-            return await self._write(lines)
+            return await self._write(lambda: "\n".join(lines).encode())
 
-    async def _write(self, lines: Sequence[str]) -> str | None:
+    async def _write(self, lines: Callable[[], bytes | pa.Buffer]) -> str | None:
+        async with self._packing:
+            body = await asyncio.to_thread(lambda: gzip.compress(lines(), 1))
         answer = await self.request(
             "POST",
             "/write",
             params={"db": self.target.database, "precision": "u"},
-            content=await asyncio.to_thread(_packed, lines),
+            content=body,
             headers={"content-encoding": "gzip"},
             timeout=httpx.Timeout(WRITE_TIMEOUT_S, connect=3.0),
         )
@@ -185,8 +190,8 @@ class InfluxHttp:
 
     async def _write_chunk(self, points: Points, start: int, stop: int) -> dict[int, str]:
         """Halves what is refused until it is one line: its message does not name it surely."""
-        async with self._writing:  # the next chunk's lines are made while InfluxDB takes this one's
-            reason = await self._write(await asyncio.to_thread(points.lines, start, stop))
+        async with self._writing:
+            reason = await self._write(lambda: points.lines(start, stop))
         if reason is None:
             return {}
         if stop - start == 1:
@@ -196,10 +201,6 @@ class InfluxHttp:
             **await self._write_chunk(points, start, middle),
             **await self._write_chunk(points, middle, stop),
         }
-
-
-def _packed(lines: Sequence[str]) -> bytes:
-    return gzip.compress("\n".join(lines).encode(), 1)
 
 
 def _reason(answer: httpx.Response) -> str:
