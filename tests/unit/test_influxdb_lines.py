@@ -12,7 +12,10 @@ from pipewatcher.readings.influxdb_lines import id_of, points_of
 
 IDS = ("EQ-1", "EQ 2\\", 'say "é"', "a=b,c", "%41", "EQ-1\\")
 ORIGINS = ("http:gateway", 'mqtt:"\\ é', "import:7")
-LINE = re.compile(r'reading,equipmentId=(\S+),part=\d+ value=(\S+),origin="((?:\\.|[^"\\])*)" (\S+)')
+LINE = re.compile(
+    r"reading,equipmentId=(\S+),part=\d+ "
+    r'value=(\S+),origin="((?:\\.|[^"\\])*)" (\S+)'
+)
 
 Reading = tuple[int, int, float, int]
 

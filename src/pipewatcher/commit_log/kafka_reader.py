@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import (
     Consumer,
@@ -25,7 +26,7 @@ from confluent_kafka import (
 )
 
 from pipewatcher.commit_log.kafka_errors import Complaints
-from pipewatcher.commit_log.kafka_records import decode, origin_of
+from pipewatcher.commit_log.kafka_records import decode, origins_of
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable
 from pipewatcher.model import Batch, Position
@@ -120,25 +121,20 @@ class KafkaReader:
     def _next(self) -> KafkaDelivery | None:
         """What has arrived, or None when nothing did for a while."""
         self._commit()
-        messages: list[Message] = []
-        for message in self._consumer.consume(DELIVERY_READINGS_MAX, CONSUME_TIMEOUT_S):
-            error = message.error()
-            if error is None:
-                messages.append(message)
-            else:
-                _raise_if_final(error)
-        if not messages:
-            return None
+        messages = self._consumer.consume(DELIVERY_READINGS_MAX, CONSUME_TIMEOUT_S)
+        # Column by column: what is asked of one message after the other costs several times more.
+        if any(map(Message.error, messages)):
+            messages = _without_errors(messages)
         # A rebalance inside of `consume` may have taken away what it still returned.
         ours = {part.partition for part in self._consumer.assignment()}
-        messages = [message for message in messages if message.partition() in ours]
-        offsets: dict[int, int] = {}
-        for message in messages:
-            offsets[_int(message.partition())] = _int(message.offset()) + 1
-        batches, poison = decode(
-            [message.value() for message in messages],
-            [origin_of(message.headers()) for message in messages],  # type: ignore[arg-type]
-        )
+        if not ours.issuperset(map(Message.partition, messages)):
+            messages = [message for message in messages if message.partition() in ours]
+        if not messages:
+            return None
+        places = zip(map(Message.partition, messages), map(Message.offset, messages), strict=True)
+        offsets = {_int(partition): _int(last) + 1 for partition, last in dict(places).items()}
+        headers: list[Any] = list(map(Message.headers, messages))
+        batches, poison = decode(list(map(Message.value, messages)), origins_of(headers))
         if poison and self._keep_poison:
             self._bury([(messages[one.index], one.reason) for one in poison])
         self._position.update(offsets)
@@ -246,6 +242,18 @@ class KafkaDelivery:
     async def ack(self) -> None:
         """The offsets are committed before more is read or a partition is given away."""
         self._reader.acknowledge(self._offsets, self._epochs)
+
+
+def _without_errors(messages: Sequence[Message]) -> list[Message]:
+    """Raises `CommitLogUnavailable` for an error that does not pass."""
+    good = []
+    for message in messages:
+        error = message.error()
+        if error is None:
+            good.append(message)
+        else:
+            _raise_if_final(error)
+    return good
 
 
 def _raise_if_final(error: KafkaError) -> None:

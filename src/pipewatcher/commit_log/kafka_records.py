@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from operator import itemgetter
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
@@ -20,6 +21,8 @@ ORIGIN_HEADER = "origin"
 FOREIGN_ORIGIN = "kafka"
 """Of a record that another program wrote to the topic."""
 _ORIGIN_CHARS_MAX = 200
+_ORIGINS_MAX = 10_000
+Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - written as UTC
 _ANY_TIME = EventTimeBounds(latest=2**63 - 1)
 
@@ -82,16 +85,33 @@ def decode(
     return [_batch(parse_array(body, _ANY_TIME), [origins[index] for index in good])], poison
 
 
-def origin_of(headers: Sequence[tuple[str, bytes | None]] | None) -> str:
+def origins_of(all_headers: Sequence[Headers | None]) -> list[str]:
+    """The origin of each record. Ours have one header; only where one has not, each is searched."""
+    try:
+        return list(map(_by_first_header.__getitem__, map(itemgetter(0), all_headers)))  # type: ignore[arg-type]
+    except (TypeError, IndexError, KeyError):
+        return [_origin_of(headers) for headers in all_headers]
+
+
+def _origin_of(headers: Headers | None) -> str:
     for name, value in headers or ():
         if name == ORIGIN_HEADER and value:
-            return _text_of(value)
+            return _by_first_header[name, value]
     return FOREIGN_ORIGIN
 
 
-@lru_cache(10_000)
-def _text_of(origin: bytes) -> str:
-    return origin.decode("utf-8", "replace")[:_ORIGIN_CHARS_MAX]
+class _Origins(dict[tuple[str, bytes | None], str]):
+    def __missing__(self, header: tuple[str, bytes | None]) -> str:
+        name, value = header
+        if name != ORIGIN_HEADER or not value:
+            raise KeyError
+        if len(self) >= _ORIGINS_MAX:
+            self.clear()
+        origin = self[header] = value.decode("utf-8", "replace")[:_ORIGIN_CHARS_MAX]
+        return origin
+
+
+_by_first_header = _Origins()
 
 
 def _parse_all(values: Sequence[bytes | None]) -> Parsed | None:
@@ -106,15 +126,15 @@ def _parse_all(values: Sequence[bytes | None]) -> Parsed | None:
 
 
 def _batch(parsed: Parsed, origins: Sequence[str]) -> Batch:
-    known: dict[str, int] = {}
-    codes = np.fromiter(
-        (known.setdefault(origin, len(known)) for origin in origins), np.uint32, len(origins)
-    )
+    known = {origin: code for code, origin in enumerate(dict.fromkeys(origins))}
+    codes = None
+    if len(known) > 1:
+        codes = np.fromiter(map(known.__getitem__, origins), np.uint32, len(origins))
     return Batch(
         equipment_ids=parsed.equipment_ids,
         codes=parsed.codes,
         event_times=parsed.event_times,
         values=parsed.values,
         origins=list(known),
-        origin_codes=codes if len(known) > 1 else None,
+        origin_codes=codes,
     )

@@ -21,7 +21,7 @@ from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX
 from pipewatcher.identity.audit import Audit
 from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.token_service import TokenService
-from pipewatcher.memory import give_back_freed_memory
+from pipewatcher.memory import collect_rarely, give_back_freed_memory
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import Settings
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
@@ -171,6 +171,7 @@ def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.S
 def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
     """`serve` on its own event loop."""
     give_back_freed_memory()
+    collect_rarely()
     _allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(settings, started))
