@@ -43,7 +43,6 @@ const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
 const query = (values: Record<string, string>) => new URLSearchParams(values).toString();
 
 export const api = {
-  signOut: () => call<undefined>("/session", { method: "DELETE" }),
   averages: (window: string) =>
     call<AveragesPage>(`/averages?${query({ window, limit: "20000" })}`),
   series: (equipmentId: string, start: string, end: string) =>

@@ -7,6 +7,13 @@ export interface Me {
   role: Role;
   isPerson: boolean;
   secondFactor: boolean;
+  /** By which he signs in, where he has no password here. */
+  provider: string | null;
+}
+
+export interface Provider {
+  name: string;
+  title: string;
 }
 
 export interface User {
@@ -18,6 +25,7 @@ export interface User {
   disabled: boolean;
   secondFactor: boolean;
   signedIn: string | null;
+  provider: string | null;
 }
 
 export interface Invitation {
@@ -85,6 +93,11 @@ export const identity = {
   signInByToken: (token: string) => call<undefined>("/session", post({ token })),
   signIn: (name: string, password: string, code?: string) =>
     call<undefined>("/session", post({ name, password, ...(code ? { code } : {}) })),
+  providers: () => call<{ items: Provider[] }>("/session/openid"),
+  beginElsewhere: (name: string, returnTo: string) =>
+    call<{ location: string }>(`/session/openid/${name}`, post({ returnTo })),
+  /** Answers where to go on to, when the session at a provider ends too. */
+  signOut: () => call<{ location: string } | undefined>("/session", gone),
   sessions: () => call<{ items: SessionItem[] }>("/session/all"),
   endSession: (id: string) => call<undefined>(`/session/all/${id}`, gone),
   changePassword: (present: string, fresh: string) =>

@@ -5,7 +5,7 @@ import Link from "next/link";
 import { usePathname } from "next/navigation";
 import type { ReactNode } from "react";
 
-import { api, ApiError } from "@/api/client";
+import { ApiError } from "@/api/client";
 import { Bell } from "@/components/bell";
 import { identity } from "@/api/identity";
 import { SignIn } from "@/components/sign-in";
@@ -26,9 +26,9 @@ export function Shell({ children }: { children: ReactNode }) {
   const welcome = path.startsWith("/welcome");
   const signedOut = me.error instanceof ApiError && me.error.status === 401;
   const signOut = async () => {
-    await api.signOut();
+    const ended = await identity.signOut();
     client.clear();
-    location.assign("/");
+    location.assign(ended?.location ?? "/");
   };
   return (
     <>

@@ -6,7 +6,7 @@ import { useState, type FormEvent } from "react";
 import { identity, type Me } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
-import { useSpeech } from "@/i18n/language";
+import { fill, useSpeech } from "@/i18n/language";
 import { moment } from "@/lib/format";
 
 /** Where I am signed in, my password and my second factor. */
@@ -20,8 +20,14 @@ export function Account() {
       {me.data?.isPerson && (
         <>
           <Sessions />
-          <Password />
-          <Factor me={me.data} />
+          {me.data.provider ? (
+            <p className="quiet">{fill(texts.providedBy, { title: me.data.provider })}</p>
+          ) : (
+            <>
+              <Password />
+              <Factor me={me.data} />
+            </>
+          )}
         </>
       )}
     </main>

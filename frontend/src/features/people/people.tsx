@@ -113,13 +113,14 @@ function Row({
     <tr>
       <td>
         {user.name} {mine && <span className="quiet">({texts.you})</span>}
+        {user.provider && <span className="quiet">({user.provider})</span>}{" "}
         {user.disabled && <span className="quiet">({texts.disabled})</span>}
       </td>
       <td>
         <select
           aria-label={`${texts.role}: ${user.name}`}
           value={user.role}
-          disabled={mine}
+          disabled={mine || user.provider !== null}
           onChange={(event) => {
             const role = event.target.value as Role;
             void run(() => identity.changeUser(user.id, { role }));
@@ -137,9 +138,11 @@ function Row({
       <td>
         {!mine && (
           <div className="row">
-            <button onClick={() => void run(() => identity.recoverUser(user.id))}>
-              {texts.recover}
-            </button>
+            {!user.provider && (
+              <button onClick={() => void run(() => identity.recoverUser(user.id))}>
+                {texts.recover}
+              </button>
+            )}
             <button onClick={() => void run(() => identity.signOutUser(user.id))}>
               {texts.signOutEverywhere}
             </button>
