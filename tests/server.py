@@ -60,8 +60,11 @@ class Server:
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline().decode()
-            assert "http://localhost:" in line, self.output()[-4_000:]
-            self.url = f"http://127.0.0.1:{line.rpartition(':')[2].strip()}"
+            assert "//localhost:" in line, self.output()[-4_000:]
+            told = line.rpartition(":")[2].strip()
+            # By TLS it tells the port for that.
+            port = told if "http://" in line else self._settings["PIPEWATCHER_HTTP_PORT"]
+            self.url = f"http://127.0.0.1:{port}"
             self._wait_until_ready()
         except BaseException:
             self.kill()

@@ -143,6 +143,14 @@ class NotPossible(PipeWatcherError):
     hint = "It is possible where readings are kept in duckdb:."
 
 
+class UnknownHost(PipeWatcherError):
+    """This is not a name of this PipeWatcher."""
+
+    code = "unknown_host"
+    status = 421
+    hint = "Set PIPEWATCHER_PUBLIC_URL, or name it in PIPEWATCHER_ALLOWED_HOSTS."
+
+
 class BodyTooLarge(PipeWatcherError):
     """The body is larger than this address accepts."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
@@ -38,7 +39,12 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(Path("pipewatcher-data"), description="Folder of the embedded engines.")
     http_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    http_port: int = Field(8000, ge=0, le=65535, description="Port of API and page; 0 = any free.")
+    http_port: PortOrOff = Field(
+        8000, description="Port of API and page without TLS; off, or 0 = any free."
+    )
+    https_port: PortOrOff = Field(
+        8443, description="Their port for TLS, once there is a certificate; off, or 0 = any free."
+    )
     mqtt_host: str = Field("127.0.0.1", description="Address of the MQTT listener.")
     mqtt_port: PortOrOff = Field(
         1883, description="Its port; off, or 0 = any free. One that is taken is only a warning."
@@ -83,6 +89,15 @@ class Settings(BaseModel):
     )
     openid: tuple[OpenIdSettings, ...] = Field(
         (), description="More providers: [[openid]] in TOML, with name and the keys above."
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Names by which browsers may ask beside PUBLIC_URL's, by commas; .example.com "
+        "is all below it. Addresses, names without a dot and this machine's are always allowed.",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1, ::1",
+        description="Addresses or networks whose X-Forwarded-For and -Proto are believed.",
     )
     future_max_s: int = Field(
         300, ge=0, le=86_400, description="Seconds a reading may lie ahead of our clock."
@@ -155,6 +170,21 @@ class Settings(BaseModel):
             raise ValueError(error.detail) from None
         return template
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for proxy in names_of(proxies):
+            ip_network(proxy)
+        return proxies
+
+    @model_validator(mode="after")
+    def _some_door(self) -> Self:
+        if self.http_port == "off" and (self.https_port == "off" or self.tls_cert_file is None):
+            raise ValueError(
+                f"{PREFIX}HTTP_PORT: off needs TLS: {PREFIX}TLS_CERT_FILE and _HTTPS_PORT"
+            )
+        return self
+
     @model_validator(mode="after")
     def _whole_pair(self) -> Self:
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
@@ -186,6 +216,11 @@ class Settings(BaseModel):
         if token is not None and len(token.get_secret_value()) < 20:
             raise ValueError("an admin token has at least 20 characters")
         return token
+
+
+def names_of(listed: str) -> list[str]:
+    """What stands between the commas."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
 
 def load_settings(

@@ -8,11 +8,9 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipewatcher import __version__
 from pipewatcher.api import (
@@ -34,6 +32,7 @@ from pipewatcher.api import (
     users,
 )
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
+from pipewatcher.api.headers import HostCheck, SecurityHeaders
 from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.page import page_router
 from pipewatcher.api.services import Services
@@ -52,12 +51,6 @@ from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers
 log = logging.getLogger(__name__)
 
 INGEST_PATH = "/api/v1/readings"
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
-    "x-frame-options": "DENY",
-    "cross-origin-opener-policy": "same-origin",
-}
 BODIES = [
     session.WhoAmI,
     session.SessionsPage,
@@ -141,12 +134,13 @@ def create_app(services: Services) -> FastAPI:
     if services.answers is not None:
         for module in _RESOURCES:
             app.include_router(module.router)
-        app.include_router(page_router(services.page))
+        app.include_router(page_router(services.page, services.tls_port))
     app.add_exception_handler(PipeWatcherError, _known)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(GZipMiddleware, minimum_size=COMPRESS_BYTES_MIN, compresslevel=GZIP_LEVEL)
+    app.add_middleware(HostCheck, allowed=services.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: openapi(app, services)  # type: ignore[method-assign]
     return app
@@ -213,22 +207,3 @@ async def _invalid(_: Request, error: Exception) -> Response:
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _answer(PipeWatcherError())
-
-
-class SecurityHeaders:
-    """Adds them to every answer that has none of its own; costs no task and holds nothing back."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["path"].startswith("/api/"):
-                    headers.setdefault("cache-control", "no-store")
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from pipewatcher.errors import NotFound
 
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+_INLINE_STYLE = re.compile(rb"<style[^>]*>(.*?)</style>", re.DOTALL)
 _NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>PipeWatcher</title>
 <h1>PipeWatcher is running</h1>
 <p>Its page is not built. Run <code>./start.sh</code> on a machine with Node 20, or use the API:
@@ -50,31 +51,45 @@ class Page:
 
 
 def _policy(html: bytes) -> str:
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
-        for script in _INLINE_SCRIPT.findall(html)
-    )
     return (
-        f"default-src 'self'; script-src 'self' {hashes}; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"default-src 'self'; script-src {_sources(_INLINE_SCRIPT, html)}; "
+        f"style-src {_sources(_INLINE_STYLE, html)}; img-src 'self' data: blob:; "
+        "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 
-def page_router(folder: Path) -> APIRouter:
+def _sources(inline: re.Pattern[bytes], html: bytes) -> str:
+    """Our own files, and what stands in the page itself, by its hash. Style attributes have none:
+    React and charts set styles by script, which no policy of styles is about."""
+    hashes = (
+        f"'sha256-{base64.b64encode(hashlib.sha256(text).digest()).decode()}'"
+        for text in dict.fromkeys(inline.findall(html))
+    )
+    return " ".join(("'self'", *hashes))
+
+
+def page_router(folder: Path, tls_port: int | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     page = Page(folder)
     docs = HTMLResponse(_DOCS, headers={"content-security-policy": _policy(_DOCS.encode())})
 
     @router.get("/docs")
-    async def show_docs() -> Response:
-        return docs
+    async def show_docs(request: Request) -> Response:
+        return _by_tls(request, tls_port) or docs
 
     @router.get("/{path:path}")
     @router.head("/{path:path}")
     async def show(request: Request, path: str) -> Response:
         if path.startswith("api/"):
             raise NotFound
-        return page.answer(path)
+        return _by_tls(request, tls_port) or page.answer(path)
 
     return router
+
+
+def _by_tls(request: Request, port: int | None) -> Response | None:
+    """Sends a browser that came without TLS to where there is some."""
+    if port is None or request.url.scheme == "https":
+        return None
+    url = request.url.replace(scheme="https", port=port)
+    return Response(status_code=307, headers={"location": str(url)})

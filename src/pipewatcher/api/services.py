@@ -226,3 +226,6 @@ class Services:
     openid: OpenId | None
     """None where no provider is set up."""
     public_url: str | None
+    allowed_hosts: Sequence[str]
+    tls_port: int | None
+    """Where the page is served by TLS; None where it is not by us."""

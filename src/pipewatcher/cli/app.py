@@ -25,7 +25,9 @@ def serve(
     config: Config = None,
     data_dir: DataDir = None,
     http_host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port; 0 takes any free one.")] = None,
+    http_port: Annotated[
+        str | None, typer.Option(help="Port; off, or 0 takes any free one.")
+    ] = None,
     mqtt_port: Annotated[
         str | None, typer.Option(help="Port of the MQTT listener; off, or 0 for any free one.")
     ] = None,

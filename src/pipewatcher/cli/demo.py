@@ -20,7 +20,7 @@ from pipewatcher.observability import set_up_logging
 from pipewatcher.settings import load_settings
 from pipewatcher.sources.simulated_plant import SimulatedPlant
 from pipewatcher.sources.simulator import Faults, Simulator
-from pipewatcher.wiring import Historian, run
+from pipewatcher.wiring import Historian, Opened, run
 
 STEP: Micros = 15 * MINUTE
 ROWS_PER_BATCH = 200_000
@@ -45,15 +45,15 @@ def demo(
     plant = SimulatedPlant(sensors)
     live: set[asyncio.Task[object]] = set()
 
-    async def started(historian: Historian, taken: int) -> None:
+    async def started(historian: Historian, opened: Opened) -> None:
         began = time.monotonic()
         rows = await _fill(historian, plant, days)
         sys.stdout.write(
             f"{rows:,} readings of {sensors:,} sensors in {time.monotonic() - began:.1f} s\n"
-            f"PipeWatcher is at http://localhost:{taken}\nToken: {token}\n"
+            f"PipeWatcher is at http://localhost:{opened.http}\nToken: {token}\n"
         )
         sys.stdout.flush()
-        live.add(asyncio.create_task(_live(plant, taken, token, interval)))
+        live.add(asyncio.create_task(_live(plant, opened.any, token, interval)))
 
     try:
         run(settings, started)

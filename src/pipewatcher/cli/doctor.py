@@ -68,7 +68,8 @@ async def _examine(settings: Settings, report: Report) -> None:
     if running:
         await _ask_the_running_one(settings, report)
     else:
-        _port(settings, report)
+        _ports(settings, report)
+        _certificate(settings, report)
         if "gateway" in settings.roles.split(","):
             _mqtt_ports(settings, report)
     for name in ENGINES:
@@ -95,28 +96,42 @@ def _folder(settings: Settings, report: Report) -> None:
         report.say("well", f"{name}: {folder}, {free:,} MiB free")
 
 
-def _port(settings: Settings, report: Report) -> None:
-    name, place = f"{PREFIX}HTTP_PORT", f"{settings.http_host}:{settings.http_port}"
-    why = _taken(settings.http_host, settings.http_port)
-    if why is None:
-        report.say("well", f"{name}: {place} is free")
+def _ports(settings: Settings, report: Report) -> None:
+    ports = {"HTTP_PORT": settings.http_port}
+    if settings.tls_cert_file is not None:
+        ports["HTTPS_PORT"] = settings.https_port
+    for name, port in ports.items():
+        if port == "off":
+            report.say("well", f"{PREFIX}{name}: off")
+            continue
+        place = f"{settings.http_host}:{port}"
+        why = _taken(settings.http_host, port)
+        if why is None:
+            report.say("well", f"{PREFIX}{name}: {place} is free")
+        else:
+            report.say(
+                "wrong",
+                f"{PREFIX}{name}: cannot listen on {place}: {why}",
+                "Another program may use the port; take another one.",
+            )
+
+
+def _certificate(settings: Settings, report: Report) -> None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return
+    try:
+        Certificate(settings.tls_cert_file, settings.tls_key_file)
+    except PipeWatcherError as error:
+        report.say("wrong", error.detail, error.hint)
     else:
-        report.say(
-            "wrong",
-            f"{name}: cannot listen on {place}: {why}",
-            "Another program may use the port; take another one.",
-        )
+        report.say("well", f"{PREFIX}TLS_CERT_FILE: {settings.tls_cert_file} and its key")
 
 
 def _mqtt_ports(settings: Settings, report: Report) -> None:
     """The listener does without a port that is taken, so that is nothing wrong."""
     ports = {"MQTT_PORT": settings.mqtt_port}
-    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+    if settings.tls_cert_file is not None:
         ports["MQTT_TLS_PORT"] = settings.mqtt_tls_port
-        try:
-            Certificate(settings.tls_cert_file, settings.tls_key_file)
-        except PipeWatcherError as error:
-            report.say("wrong", error.detail, error.hint)
     for name, port in ports.items():
         if port == "off":
             report.say("well", f"{PREFIX}{name}: off")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pipewatcher.cli.local import checked, local_api
 from pipewatcher.cli.options import Config, DataDir
-from pipewatcher.cli.serving import address_of_page
+from pipewatcher.cli.serving import address_of_page, ports_as_set
 from pipewatcher.errors import NotFound
 from pipewatcher.settings import Settings, load_settings
 
@@ -61,7 +61,7 @@ def show_all(config: Config = None, data_dir: DataDir = None) -> None:
 
 
 def _print_link(settings: Settings, made: dict[str, Any]) -> None:
-    sys.stdout.write(f"{address_of_page(settings, settings.http_port)}{made['path']}\n")
+    sys.stdout.write(f"{address_of_page(settings, ports_as_set(settings))}{made['path']}\n")
 
 
 async def _users(settings: Settings) -> dict[str, Any]:

@@ -304,7 +304,8 @@ class IngestProtocol(asyncio.Protocol):
         if self._transport.is_closing():
             return
         self._transport.write(closing_answer(error, self._state, self._door))
-        self._transport.write_eof()
+        if self._transport.can_write_eof():  # TLS cannot half-close
+            self._transport.write_eof()
         self._resume()
 
     # ---- the connection

@@ -7,10 +7,12 @@ import contextlib
 import inspect
 import resource
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 import uvloop
@@ -23,7 +25,7 @@ from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.token_service import TokenService
 from pipewatcher.memory import collect_rarely, give_back_freed_memory
 from pipewatcher.reporting import Reporting
-from pipewatcher.settings import Settings
+from pipewatcher.settings import Settings, names_of
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
 from pipewatcher.sources.http import Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
@@ -34,7 +36,8 @@ from pipewatcher.sources.mqtt_ingest import Ingest as MqttIngest
 from pipewatcher.sources.mqtt_listener import MqttListener
 from pipewatcher.tls import Certificate
 from pipewatcher.wiring.engines import scheme_of
-from pipewatcher.wiring.sockets import listen, listen_local
+from pipewatcher.wiring.server import Server, TlsDoor
+from pipewatcher.wiring.sockets import Opened, listen, listen_local
 from pipewatcher.wiring.stages import Historian, historian
 from pipewatcher.wiring.supervision import cause_of, run_in
 
@@ -42,29 +45,35 @@ PAGE = Path(__file__).parent.parent / "page"
 FILES_WANTED = 65_536
 
 
-async def serve(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
-    """Runs with its doors until SIGTERM or SIGINT; `started` is told the port.
+async def serve(
+    settings: Settings, started: Callable[[Historian, Opened], Any] | None = None
+) -> None:
+    """Runs with its doors until SIGTERM or SIGINT; `started` is told the ports.
 
     Raises why a part of it failed, or `StageEnded`, when that is what stopped it.
     """
     async with (
         _serving(settings) as running,
-        _mqtt(running) as mqtt,
         contextlib.AsyncExitStack() as doors,
     ):
-        with _server(running, mqtt) as server, listen_local(settings.data_dir) as local:
+        certificate = await _certificate(doors, running)
+        mqtt = await doors.enter_async_context(_mqtt(running, certificate))
+        plain, tls, opened = _listen(settings, certificate)
+        with (
+            _server(running, mqtt, tls, opened) as server,
+            listen_local(settings.data_dir) as local,
+        ):
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop.wanted.set)
             stopping = asyncio.create_task(_close_doors(running, server, mqtt))
-            tcp = listen(settings.http_host, settings.http_port)
             for broker in running.brokers:
                 await run_in(doors, broker.run(), running.stop)
             if started is not None:
-                told = started(running, tcp.getsockname()[1])
+                told = started(running, opened)
                 if inspect.isawaitable(told):
                     await told
-            await server.serve([tcp, local])
+            await server.serve([*plain, local])
             stopping.cancel()
         if running.stop.failures:
             raise cause_of(running.stop.failures[0])
@@ -82,9 +91,34 @@ async def _serving(settings: Settings) -> AsyncIterator[Historian]:
         )
 
 
-async def _close_doors(
-    running: Historian, server: uvicorn.Server, mqtt: MqttListener | None
-) -> None:
+async def _certificate(stack: contextlib.AsyncExitStack, running: Historian) -> Certificate | None:
+    """Followed until the stack unwinds; None where none is set up. Raises `SettingsError`."""
+    settings = running.settings
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    certificate = Certificate(settings.tls_cert_file, settings.tls_key_file)
+    await run_in(stack, certificate.follow(), running.stop)
+    return certificate
+
+
+def _listen(
+    settings: Settings, certificate: Certificate | None
+) -> tuple[list[socket.socket], TlsDoor | None, Opened]:
+    """Raises `SettingsError`."""
+    plain, tls = [], None
+    if settings.http_port != "off":
+        plain.append(listen("PIPEWATCHER_HTTP_PORT", settings.http_host, settings.http_port))
+    if settings.https_port != "off" and certificate is not None:
+        place = settings.http_host, settings.https_port
+        tls = TlsDoor(listen("PIPEWATCHER_HTTPS_PORT", *place), certificate)
+    opened = Opened(
+        http=plain[0].getsockname()[1] if plain else None,
+        https=tls.socket.getsockname()[1] if tls else None,
+    )
+    return plain, tls, opened
+
+
+async def _close_doors(running: Historian, server: Server, mqtt: MqttListener | None) -> None:
     await running.stop.wanted.wait()
     running.intake.stop()
     if mqtt is not None:
@@ -95,7 +129,9 @@ async def _close_doors(
 
 
 @contextlib.asynccontextmanager
-async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
+async def _mqtt(
+    running: Historian, certificate: Certificate | None
+) -> AsyncIterator[MqttListener | None]:
     """The MQTT listener on those of its ports that could be had; None when it is not wanted."""
     settings = running.settings
     wanted = {"gateway"} & set(settings.roles.split(","))
@@ -115,9 +151,7 @@ async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
         stack.push_async_callback(listener.close)
         if settings.mqtt_port != "off":
             await listener.open(settings.mqtt_host, settings.mqtt_port)
-        if settings.mqtt_tls_port != "off" and settings.tls_cert_file and settings.tls_key_file:
-            certificate = Certificate(settings.tls_cert_file, settings.tls_key_file)
-            await run_in(stack, certificate.follow(), running.stop)
+        if settings.mqtt_tls_port != "off" and certificate is not None:
             await listener.open(settings.mqtt_host, settings.mqtt_tls_port, certificate.context)
         yield listener
 
@@ -126,7 +160,8 @@ async def _mqtt(running: Historian) -> AsyncIterator[MqttListener | None]:
 async def serve_local(settings: Settings) -> AsyncIterator[None]:
     """For a command when no server runs: only the Unix socket, until the context ends."""
     async with historian(settings) as running:
-        with _server(running, None) as server, listen_local(settings.data_dir) as local:
+        none = Opened(http=None, https=None)
+        with _server(running, None, None, none) as server, listen_local(settings.data_dir) as local:
             local.listen()  # requests made before uvicorn is up wait in the queue
             serving = asyncio.create_task(server.serve([local]))
             yield
@@ -135,7 +170,9 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
 
 
 @contextlib.contextmanager
-def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.Server]:
+def _server(
+    running: Historian, mqtt: MqttListener | None, tls: TlsDoor | None, opened: Opened
+) -> Iterator[Server]:
     ingest = Ingest(
         running.intake,
         running.authenticator,
@@ -145,8 +182,8 @@ def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.S
     limits = Limits(connections_max=running.settings.connections_max)
     door = HttpDoor(ingest, running.intake, limits)
     endpoint = IngestEndpoint(ingest, running.intake)
-    app = create_app(_services(running, door, mqtt, endpoint))
-    server = uvicorn.Server(
+    app = create_app(_services(running, door, mqtt, endpoint, opened))
+    server = Server(
         uvicorn.Config(
             app,
             http=door.protocol,  # type: ignore[arg-type]
@@ -158,17 +195,17 @@ def _server(running: Historian, mqtt: MqttListener | None) -> Iterator[uvicorn.S
             backlog=16_384,
             timeout_keep_alive=120,
             timeout_graceful_shutdown=20,
-        )
+            forwarded_allow_ips=names_of(running.settings.trusted_proxies),
+        ),
+        tls,
     )
-    # Signals are ours: uvicorn would raise them once more after its shutdown.
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
     try:
         yield server
     finally:
         ingest.close()
 
 
-def run(settings: Settings, started: Callable[[Historian, int], Any] | None = None) -> None:
+def run(settings: Settings, started: Callable[[Historian, Opened], Any] | None = None) -> None:
     """`serve` on its own event loop."""
     give_back_freed_memory()
     collect_rarely()
@@ -185,7 +222,11 @@ def _allow_many_files() -> None:
 
 
 def _services(
-    running: Historian, door: HttpDoor, mqtt: MqttListener | None, endpoint: IngestEndpoint
+    running: Historian,
+    door: HttpDoor,
+    mqtt: MqttListener | None,
+    endpoint: IngestEndpoint,
+    opened: Opened,
 ) -> Services:
     settings = running.settings
     reporting = Reporting(
@@ -243,4 +284,11 @@ def _services(
         people=running.people,
         openid=running.openid,
         public_url=settings.public_url,
+        allowed_hosts=_allowed_hosts(settings),
+        tls_port=opened.https,
     )
+
+
+def _allowed_hosts(settings: Settings) -> list[str]:
+    public = urlsplit(settings.public_url or "").hostname
+    return [*names_of(settings.allowed_hosts), *([public] if public else [])]
