@@ -72,7 +72,7 @@ async def fill(store: DuckDBStore, days: int) -> int:
             await store.append([batch], {0: position})
             await store.settle()
         clock.now = END - (days - day - 1) * DAY
-        while store._recluster_once():
+        while store._tidy_once():
             pass
     return position
 

@@ -184,7 +184,7 @@ async def _assert_the_books_add_up(store: DuckDBStore, history: list[Step]) -> N
 async def _do(store: DuckDBStore, oracle: Oracle, step: str) -> None:
     if step == "recluster":
         await store.settle()
-        while store._recluster_once():
+        while store._tidy_once():
             pass
     elif step.startswith("undo"):
         await _assert_undo_does_what_it_said(store, oracle, int(step[-1]))

@@ -46,7 +46,7 @@ from pipewatcher.model import (
 )
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
-from pipewatcher.readings.duckdb_sql import cadences, reads, undo
+from pipewatcher.readings.duckdb_sql import cadences, days, reads, undo
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.books import books, count_stored
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 FOLD_INTERVAL_S = 1.0
 FOLD_ROWS = 200_000
-RECLUSTER_INTERVAL_S = 60.0
+UPKEEP_INTERVAL_S = 60.0
 WAL_BYTES_MAX = 16 * 2**20
 QUERY_THREADS = 3
 
@@ -378,7 +378,7 @@ class DuckDBStore:
     # Folding, on the fold thread (or the one that waits for it)
 
     def _fold_for_ever(self) -> None:
-        next_recluster = 0.0
+        next_upkeep = 0.0
         while not self._stopping.is_set():
             self._wake.wait(FOLD_INTERVAL_S)
             self._wake.clear()
@@ -388,8 +388,8 @@ class DuckDBStore:
                 more = self._fold_once()
                 if self._learn_once() or more:
                     self._wake.set()
-                elif time.monotonic() >= next_recluster and not self._recluster_once():
-                    next_recluster = time.monotonic() + RECLUSTER_INTERVAL_S
+                elif time.monotonic() >= next_upkeep and not self._tidy_once():
+                    next_upkeep = time.monotonic() + UPKEEP_INTERVAL_S
                 self._checkpoint()
             except duckdb.Error as error:
                 log.error("fold: %s", error)
@@ -447,9 +447,11 @@ class DuckDBStore:
         while self._learn_once():
             pass
 
-    def _recluster_once(self) -> bool:
+    def _tidy_once(self) -> bool:
+        """A step of what makes answers faster and the file smaller; says whether there was one."""
         with self._fold_lock:
-            return self._recluster.step(self._cursor(), int(self._clock() * SECOND))
+            now = int(self._clock() * SECOND)
+            return days.roll_one(self._cursor(), now) or self._recluster.step(self._cursor(), now)
 
     def _checkpoint(self) -> None:
         """Only when no append is under way: DuckDB refuses a checkpoint beside a writer."""

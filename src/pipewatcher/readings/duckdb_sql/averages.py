@@ -1,160 +1,267 @@
 """The figures of all sensors over a window.
 
-Held time and its integral come from the rollups, whose steps each end in their hour. Where a
-window's edge or a reading in `hot` cuts between, the steps are taken from the readings. A sensor
-with *late* readings in `hot` (not all of them newer than what is stored) has its stored links not
-trusted: its rollups and readings are put in a row and linked anew.
-
-Nothing is taken off again that was added before: a difference of large integrals would not be
-exact. So the step that crosses `start` is none of those that rollups have added up already.
+Of a sensor whose readings in `hot` are all later than what is stored, the rollups' steps hold as
+they are: its readings are a chain of few runs, one from all rollups that lie in the window, the
+others from the readings of the hours that an edge of the window cuts and from `hot`. A sensor with
+a *late* reading in `hot` has its rollups linked anew, by `averages_anew`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
 from pipewatcher.model import GAP_FACTOR, HOUR, Micros, SensorAverage
 from pipewatcher.readings.duckdb_names import Names
+from pipewatcher.readings.duckdb_sql import days
+from pipewatcher.readings.duckdb_sql.averages_anew import figures_anew
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
-from pipewatcher.readings.duckdb_sql.gaps import GAP_SUMS
-from pipewatcher.readings.duckdb_sql.reads import PARTS, torn_spans, window_of
+from pipewatcher.readings.duckdb_sql.reads import hour_of
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, SUM_SCALE
+from pipewatcher.readings.duckdb_sql.window_chain import (
+    NEVER,
+    Chain,
+    Flags,
+    Floats,
+    Ints,
+    Points,
+    Runs,
+    runs_of,
+    sorted_readings,
+)
 
-
-def _held(since: str, until: str, value: str) -> tuple[str, str]:
-    """How long a value is held in the window, from a reading to the next; and its integral."""
-    length = (
-        f"(CASE WHEN {since} IS NULL THEN 0 ELSE "
-        f"greatest(0, least({since} + hold, {until}) - greatest({since}, $start)) END)"
-    )
-    return length, f"coalesce({value} / {SUM_SCALE} * ({length} / {SUM_SCALE}), 0)"
-
-
-_step_held, _step_integral = _held("before_time", "first_time", "before")
-_end_held, _end_integral = _held("l.last_time", "$end", "l.last_value")
-
-AVERAGES = f"""
-WITH {PARTS},
-    late AS (
-        SELECT DISTINCT sensor FROM fresh JOIN latest USING (sensor) WHERE event_time <= last_time),
-    parts AS (
-        SELECT sensor, count, sum, min, max, first_time, last_time, last_value,
-               CASE WHEN prev_time < $start THEN 0 ELSE held END AS held,
-               CASE WHEN prev_time < $start THEN 0 ELSE integral END AS integral
-        FROM whole
-        UNION ALL
-        SELECT sensor, count(*), sum(value / {SUM_SCALE}), min(value), max(value),
-               min(event_time), max(event_time), arg_max(value, event_time), 0, 0
-        FROM readings WHERE event_time >= $start GROUP BY sensor),
-    window_means AS (
-        SELECT sensor, sum(count)::BIGINT AS count, sum(sum) / sum(count) * {SUM_SCALE} AS mean,
-               min(min) AS min, max(max) AS max, min(first_time) AS first_time,
-               max(last_time) AS last_time, arg_max(last_value, last_time) AS last_value,
-               sum(held) AS held, sum(integral) AS integral
-        FROM parts GROUP BY sensor),
-    beyond AS (
-        SELECT sensor, arg_min(prev_time, hour) AS time, arg_min(prev_value, hour) AS value
-        FROM rollup WHERE hour >= $last_hour AND first_time >= $end GROUP BY sensor),
-    before_start AS MATERIALIZED (
-        SELECT sensor, max(time) AS time, arg_max(value, (time, rank)) AS value FROM (
-            SELECT sensor, prev_time AS time, prev_value AS value, 0 AS rank FROM hours
-            WHERE prev_time < $start
-            UNION ALL SELECT sensor, last_time, last_value, 0 FROM latest WHERE last_time < $start
-            UNION ALL SELECT sensor, time, value, 0 FROM beyond WHERE time < $start
-            UNION ALL SELECT sensor, event_time, value, 1 FROM readings WHERE event_time < $start
-            UNION ALL SELECT sensor, event_time, value, 1 FROM fresh WHERE event_time < $start)
-        GROUP BY sensor),
-    newest AS (
-        SELECT sensor, max(last_time) AS last_time,
-               arg_max(last_value, (last_time, rank)) AS last_value
-        FROM (SELECT sensor, last_time, last_value, 0 AS rank FROM latest WHERE last_time < $end
-              UNION ALL SELECT sensor, time, value, 0 FROM beyond WHERE time < $end
-              UNION ALL SELECT sensor, time, value, 1 FROM before_start
-              UNION ALL SELECT sensor, last_time, last_value, 2 FROM window_means)
-        GROUP BY sensor),
-    segments AS (
-        SELECT sensor, first_time, last_time, last_value, inner_held, inner_integral,
-               true AS counts, 0 AS rank
-        FROM whole WHERE prev_time < $start OR sensor IN (SELECT sensor FROM late)
-        UNION ALL
-        SELECT sensor, event_time, event_time, value, 0, 0, event_time >= $start, 1 FROM readings
-        UNION ALL
-        SELECT sensor, prev_time, prev_time, prev_value, 0, 0, false, 2
-        FROM hours SEMI JOIN torn USING (sensor, hour) ANTI JOIN late USING (sensor)
-        WHERE prev_time IS NOT NULL
-        UNION ALL
-        SELECT sensor, prev_time, prev_time, prev_value, 0, 0, false, 2
-        FROM hours ANTI JOIN late USING (sensor) WHERE prev_time < $start
-        UNION ALL
-        SELECT sensor, last_time, last_time, last_value, 0, 0, false, 2
-        FROM latest SEMI JOIN fresh USING (sensor) ANTI JOIN late USING (sensor)
-        WHERE last_time < $end
-        UNION ALL
-        SELECT sensor, time, time, value, 0, 0, false, 2
-        FROM before_start SEMI JOIN fresh USING (sensor)),
-    crossed AS (
-        SELECT *, lag(last_time) OVER parts AS before_time, lag(last_value) OVER parts AS before
-        FROM segments WINDOW parts AS (PARTITION BY sensor ORDER BY first_time, rank)),
-    limits AS MATERIALIZED (
-        SELECT sensor, coalesce(hold, {NO_LIMIT}) AS hold
-        FROM newest LEFT JOIN cadence USING (sensor)),
-    segment_sums AS (
-        SELECT sensor, sum(inner_held + {_step_held}) AS held,
-               sum(inner_integral + {_step_integral}) AS integral
-        FROM crossed JOIN limits USING (sensor) WHERE counts GROUP BY sensor),
-    holding AS (
-        SELECT l.sensor, hold, l.last_time, l.last_value,
-               (CASE WHEN late.sensor IS NULL THEN coalesce(w.held, 0) ELSE 0 END
-               + coalesce(s.held, 0) + {_end_held})::BIGINT AS held,
-               CASE WHEN late.sensor IS NULL THEN coalesce(w.integral, 0) ELSE 0 END
-               + coalesce(s.integral, 0) + {_end_integral} AS integral
-        FROM newest AS l JOIN limits USING (sensor) LEFT JOIN window_means AS w USING (sensor)
-        LEFT JOIN late USING (sensor) LEFT JOIN segment_sums AS s USING (sensor)),
-    oldest AS (
-        SELECT sensor, min(first_time) AS oldest FROM (
-            SELECT sensor, first_time FROM latest
-            UNION ALL SELECT sensor, event_time FROM fresh) GROUP BY sensor)
-SELECT h.sensor, coalesce(count, 0), mean, min, max, first_time, w.last_time,
-       h.last_time, h.last_value, oldest,
-       CASE WHEN h.held > 0 THEN h.integral / h.held * {SUM_SCALE} * {SUM_SCALE} END,
-       CASE WHEN hold < {NO_LIMIT} THEN hold // {GAP_FACTOR} END
-FROM holding AS h LEFT JOIN window_means AS w USING (sensor) JOIN oldest USING (sensor)
+EDGE_ROWS_MAX = 500_000
+"""Readings of cut hours that are in memory at a time."""
+PARTS = (
+    "sensor, count, sum, min, max, first_time, last_time, last_value, inner_held, inner_integral, "
+    "prev_time, prev_value, held, integral"
+)
+WHOLE = f"""
+    SELECT sensor, sum(count)::BIGINT AS count, sum(sum) AS sum, min(min) AS min, max(max) AS max,
+           min(first_time) AS first_time, max(last_time) AS last_time,
+           arg_max(last_value, last_time) AS last_value,
+           sum(CASE WHEN prev_time >= $start THEN held ELSE inner_held END)::BIGINT AS held,
+           sum(CASE WHEN prev_time >= $start THEN integral ELSE inner_integral END) AS integral,
+           max(prev_time) FILTER (prev_time < $start) AS prev_time,
+           any_value(prev_value) FILTER (prev_time < $start) AS prev_value,
+           bool_and(coalesce(prev_time >= $start, false)) AS linked
+    FROM (SELECT {PARTS} FROM day_rollup WHERE {{days}}
+          UNION ALL SELECT {PARTS} FROM rollup WHERE {{hours}})
+    WHERE first_time >= $start AND last_time < $end GROUP BY sensor
+"""
+CUT = """
+    SELECT sensor, hour, count, prev_time, prev_value FROM rollup
+    WHERE (hour = $first_hour AND first_time < $start AND last_time >= $start)
+       OR (hour = $last_hour AND last_time >= $end AND first_time < $end)
+"""
+BEYOND = """
+    SELECT sensor, arg_min(prev_time, hour) AS time, arg_min(prev_value, hour) AS value
+    FROM rollup WHERE hour >= $last_hour AND first_time >= $end AND prev_time IS NOT NULL
+    GROUP BY sensor
+"""
+STORED_GAPS = """
+    SELECT sensor, sum(least(end_time, $end) - greatest(start_time, $start))::BIGINT AS total,
+           max(least(end_time, $end) - greatest(start_time, $start)) AS longest
+    FROM gap WHERE end_time > $start AND start_time < $end GROUP BY sensor
 """
 
 
 def averages(
     cursor: Cursor, names: Names, start: Micros, end: Micros, now: Micros
 ) -> list[SensorAverage]:
-    window = window_of(start, end, None)
-    query = AVERAGES.format(
-        spans=torn_spans(cursor, start, end), since=f"$first_hour * {HOUR} - {EPOCH_OFFSET}"
-    )
-    rows = cursor.execute(query, window).fetchall()
-    gaps = {
-        sensor: (total, longest)
-        for sensor, total, longest in cursor.execute(
-            GAP_SUMS, {"start": start, "end": end, "now": max(now, end), "sensors": None}
-        ).fetchall()
-    }
-    found = []
-    for (
-        sensor, count, mean, low, high, first, last, newest, value, oldest, weighted, cadence
-    ) in rows:  # fmt: skip
-        total, longest = gaps.get(sensor, (0, 0)) if cadence else (None, None)
-        found.append(
-            SensorAverage(
-                equipment_id=names.sensors[sensor],
-                count=count,
-                mean=mean,
-                min=low,
-                max=high,
-                first_time=first,
-                last_in_window=last,
-                last_time=newest,
-                last_value=value,
-                time_weighted_mean=weighted,
-                oldest_time=oldest,
-                cadence=cadence,
-                gap_time=total,
-                longest_gap=longest,
+    window = _Window(cursor, len(names.sensors), start, end)
+    figures = window.figures(max(now, end))
+    if window.late.any():
+        figures += figures_anew(cursor, start, end, max(now, end))
+    return [
+        SensorAverage(
+            equipment_id=names.sensors[sensor],
+            count=count,
+            mean=mean,
+            min=low,
+            max=high,
+            first_time=first,
+            last_in_window=last,
+            last_time=newest,
+            last_value=value,
+            time_weighted_mean=integral / held * SUM_SCALE * SUM_SCALE if held else None,
+            oldest_time=oldest,
+            cadence=hold // GAP_FACTOR if hold < NO_LIMIT else None,
+            gap_time=gap_time if hold < NO_LIMIT else None,
+            longest_gap=longest if hold < NO_LIMIT else None,
+        )
+        for (
+            sensor, count, mean, low, high, first, last, newest, value, oldest, held, integral,
+            hold, gap_time, longest,
+        ) in figures
+    ]  # fmt: skip
+
+
+class _Window:
+    """What is stored, as columns by sensor number, and the readings that wait in `hot`."""
+
+    def __init__(self, cursor: Cursor, sensors: int, start: Micros, end: Micros) -> None:
+        self._cursor = cursor
+        self._sensors = sensors
+        self._start, self._end = start, end
+        self._first_hour, self._last_hour = hour_of(start), hour_of(end - 1)
+        latest = cursor.execute(
+            "SELECT sensor, first_time, last_time, last_value FROM latest"
+        ).fetchnumpy()
+        self._newest = _points(latest, "last_time", "last_value")
+        self._stored_until = np.full(sensors, NEVER)
+        self._stored_until[self._newest.sensor] = self._newest.time
+        self._oldest = np.full(sensors, NO_LIMIT)
+        self._oldest[latest["sensor"]] = latest["first_time"]
+        cadence = cursor.execute("SELECT sensor, hold FROM cadence").fetchnumpy()
+        self._hold = np.full(sensors, NO_LIMIT)
+        self._hold[cadence["sensor"]] = cadence["hold"]
+        hot = cursor.execute(
+            "SELECT sensor, event_time, value, seq FROM hot WHERE NOT keep_stored"
+        ).fetchnumpy()
+        self._waiting = sorted_readings(
+            hot["sensor"], hot["event_time"], hot["value"], hot["seq"], sensors
+        )
+        self.late = np.zeros(sensors, bool)
+        waits = self._waiting
+        self.late[waits.sensor[waits.time <= self._stored_until[waits.sensor]]] = True
+
+    def figures(self, now: Micros) -> list[tuple[Any, ...]]:
+        """Of the sensors that have a reading before the window's end and none that is late."""
+        chain = self._chain()
+        next_time = self._end_gaps(chain, now)
+        chain.end_gaps(next_time, self._end)
+        chain.end(self._end)
+        waits = self._waiting
+        np.minimum.at(self._oldest, waits.sensor, waits.time)
+        at = np.flatnonzero(chain.reached & ~self.late)
+        inside = chain.count[at] > 0
+        mean = np.divide(chain.sum[at], chain.count[at], where=inside, out=np.zeros(len(at)))
+        return list(
+            zip(
+                at.tolist(),
+                chain.count[at].tolist(),
+                _or_none(mean * SUM_SCALE, inside),
+                _or_none(chain.min[at], inside),
+                _or_none(chain.max[at], inside),
+                _or_none(chain.first_time[at], inside),
+                _or_none(chain.last_time[at], inside),
+                chain.last_time[at].tolist(),
+                chain.last_value[at].tolist(),
+                self._oldest[at].tolist(),
+                chain.held[at].tolist(),
+                chain.integral[at].tolist(),
+                self._hold[at].tolist(),
+                chain.gap_time[at].tolist(),
+                chain.longest_gap[at].tolist(),
+                strict=True,
             )
         )
-    return found
+
+    def _chain(self) -> Chain:
+        chain = Chain(self._hold, self._start)
+        bounds = {"start": self._start, "end": self._end}
+        hours = {"first_hour": self._first_hour, "last_hour": self._last_hour}
+        cut = self._cursor.execute(CUT, {**bounds, **hours}).fetchnumpy()
+        day_spans, hour_spans = days.spans(self._cursor, self._first_hour, self._last_hour)
+        whole = self._cursor.execute(
+            WHOLE.format(days=day_spans, hours=hour_spans), bounds
+        ).fetchnumpy()
+        newest = self._newest
+        chain.pass_by(newest.of(newest.time < self._start))
+        for found in (cut, whole):
+            before = _points(found, "prev_time", "prev_value")
+            chain.pass_by(before.of((before.time > NEVER) & (before.time < self._start)))
+        self._append_cut(chain, cut, self._first_hour)
+        chain.append(_whole_runs(whole))
+        if self._last_hour > self._first_hour:
+            self._append_cut(chain, cut, self._last_hour)
+        self._reach_back(chain)
+        waits = self._waiting
+        before, runs = runs_of(waits.of(waits.time < self._end), self._hold, self._start)
+        chain.pass_by(before)
+        chain.append(runs, with_gaps=True)  # Their steps are in no ledger yet.
+        return chain
+
+    def _append_cut(self, chain: Chain, cut: dict[str, Any], hour: int) -> None:
+        """The readings of an hour that an edge of the window cuts."""
+        here = cut["hour"] == hour
+        counts = np.zeros(self._sensors, np.int64)
+        counts[cut["sensor"][here]] = cut["count"][here]
+        for first, last in _sensor_ranges(counts):
+            found = self._cursor.execute(
+                "SELECT sensor, event_time, value FROM raw WHERE event_time >= $1 "
+                "AND event_time < $2 AND sensor >= $3 AND sensor < $4",
+                [hour * HOUR - EPOCH_OFFSET, min((hour + 1) * HOUR - EPOCH_OFFSET, self._end),
+                 first, last],
+            ).fetchnumpy()  # fmt: skip
+            wanted = counts[found["sensor"]] > 0
+            readings = sorted_readings(
+                found["sensor"][wanted],
+                found["event_time"][wanted],
+                found["value"][wanted],
+                sensors=self._sensors,
+            )
+            before, runs = runs_of(readings, self._hold, self._start)
+            chain.pass_by(before)
+            chain.append(runs)
+
+    def _reach_back(self, chain: Chain) -> None:
+        """For a window in the past: sensors without a reading in it, but on both of its sides."""
+        astride = ~chain.reached & (self._stored_until >= self._end) & (self._oldest < self._start)
+        if astride.any():
+            found = self._cursor.execute(
+                BEYOND, {"end": self._end, "last_hour": self._last_hour}
+            ).fetchnumpy()
+            before = _points(found, "time", "value")
+            chain.pass_by(before.of(astride[before.sensor]))
+
+    def _end_gaps(self, chain: Chain, now: Micros) -> Ints:
+        """Adds the ledger's gaps; of each sensor the next reading after the chain, where the
+        ledger does not know that step, or else now."""
+        ledger = self._cursor.execute(
+            STORED_GAPS, {"start": self._start, "end": self._end}
+        ).fetchnumpy()
+        at = ledger["sensor"]
+        chain.gap_time[at] += ledger["total"]
+        chain.longest_gap[at] = np.maximum(chain.longest_gap[at], ledger["longest"])
+        next_time = np.where(self._stored_until >= self._end, NEVER, now)
+        waits = self._waiting
+        later = waits.of(waits.time >= self._end)
+        np.minimum.at(next_time, later.sensor, later.time)
+        return next_time
+
+
+def _points(found: dict[str, Any], time: str, value: str) -> Points:
+    return Points(
+        sensor=found["sensor"],
+        time=np.ma.filled(found[time], NEVER),
+        value=np.ma.filled(found[value], 0.0),
+    )
+
+
+def _whole_runs(found: dict[str, Any]) -> Runs:
+    none = np.zeros(len(found["sensor"]), np.int64)
+    known = set(Runs.__slots__) - {"gap_time", "longest_gap"}
+    return Runs(**{name: found[name] for name in known}, gap_time=none, longest_gap=none)
+
+
+def _sensor_ranges(counts: Ints) -> Iterator[tuple[int, int]]:
+    """Half-open ranges of sensors that together hold every reading, so many at a time."""
+    if not counts.any():
+        return
+    so_far = np.cumsum(counts)
+    first = 0
+    while first < len(counts):
+        before = so_far[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(so_far, before + EDGE_ROWS_MAX, "right")))
+        yield first, last
+        first = last
+
+
+def _or_none(column: Ints | Floats, there: Flags) -> list[Any]:
+    if there.all():
+        return list(column.tolist())
+    return [value if known else None for value, known in zip(column, there, strict=True)]

@@ -308,6 +308,7 @@ def rebuild(cursor: Cursor) -> None:
     )
     cursor.execute("DELETE FROM rollup WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
     cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
+    cursor.execute("DELETE FROM rolled_day")
     cursor.execute("DELETE FROM gap WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
     cursor.execute(
         "INSERT INTO gap SELECT sensor, before, event_time FROM stepped "

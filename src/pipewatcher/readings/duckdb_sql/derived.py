@@ -94,6 +94,12 @@ def update_rollups(cursor: Cursor) -> None:
     _link(cursor)
     cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
     cursor.execute("INSERT INTO gap SELECT * FROM new_gap ORDER BY sensor, start_time")
+    cursor.execute(
+        """
+        DELETE FROM rolled_day WHERE day IN (
+            SELECT hour // 24 FROM touched UNION SELECT hour // 24 FROM linked)
+        """
+    )
 
 
 def recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:

@@ -14,21 +14,27 @@ from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, HOUR_OF, SUM_SCALE
 
-FRESH = f"""
+
+def fresh_of(chosen: str) -> str:
+    """`fresh`: the last write of each reading of the `chosen` sensors (a condition) in `hot`."""
+    return f"""
     fresh AS MATERIALIZED (
         SELECT sensor, event_time, arg_max(value, seq) AS value, arg_max(origin, seq) AS origin,
                {HOUR_OF}::INTEGER AS hour
-        FROM hot WHERE NOT keep_stored AND event_time < $end AND ($sensors IS NULL
-              OR list_contains($sensors, sensor))
+        FROM hot WHERE NOT keep_stored AND event_time < $end AND {chosen}
         GROUP BY sensor, event_time)
-"""
+    """
 
-PARTS = f"""
-    {FRESH},
+
+def parts_of(chosen: str) -> str:
+    """`fresh`; `hours`, the rollups that touch the window; `whole`, those that stand for their
+    hour; and `readings`, which are to be read instead of the others."""
+    return f"""
+    {fresh_of(chosen)},
     hours AS (
         SELECT * FROM rollup
         WHERE hour BETWEEN $first_hour AND $last_hour AND last_time >= $start AND first_time < $end
-          AND ($sensors IS NULL OR list_contains($sensors, sensor))),
+          AND {chosen}),
     disturbed AS (
         SELECT sensor, hour FROM (
             SELECT sensor, hour, min(event_time) AS first_fresh FROM fresh
@@ -43,16 +49,16 @@ PARTS = f"""
     readings AS (
         SELECT sensor, event_time, value, origin FROM (
             SELECT *, {HOUR_OF}::INTEGER AS hour FROM raw
-            WHERE event_time >= {{since}} AND event_time < $end
-              AND ({{spans}})
-              AND ($sensors IS NULL OR list_contains($sensors, sensor)))
+            WHERE event_time >= {{since}} AND event_time < $end AND ({{spans}}) AND {chosen})
         SEMI JOIN torn USING (sensor, hour) ANTI JOIN fresh USING (sensor, event_time)
         UNION ALL
         SELECT sensor, event_time, value, origin FROM fresh WHERE event_time >= {{since}})
-"""
+    """
 
+
+CHOSEN = "list_contains($sensors, sensor)"
 SERIES = f"""
-WITH {PARTS},
+WITH {parts_of(CHOSEN)},
     parts AS (
         {{hours}}
         SELECT sensor, (event_time + {EPOCH_OFFSET}) // $bucket AS bucket, count(*) AS count,
@@ -88,7 +94,7 @@ ALL_READINGS = """(
 """
 
 READINGS = f"""
-WITH {FRESH},
+WITH {fresh_of(CHOSEN)},
     readings AS {ALL_READINGS}
 SELECT event_time, value, origin FROM readings ORDER BY event_time LIMIT $limit
 """
@@ -110,7 +116,7 @@ def series(
         readings="readings" if by_hour else ALL_READINGS,
     )
     rows = cursor.execute(
-        query, {**window_of(start, end, list(sensors)), "bucket": bucket}
+        query, {**window_of(start, end), "sensors": list(sensors), "bucket": bucket}
     ).fetchall()
     buckets: dict[int, list[Bucket]] = {sensor: [] for sensor in sensors}
     for sensor, number, mean, low, high, count, imported in rows:
@@ -149,26 +155,23 @@ def readings(
     ]
 
 
-def _hour(instant: Micros) -> int:
+def hour_of(instant: Micros) -> int:
     return (instant + EPOCH_OFFSET) // HOUR
 
 
-def window_of(start: Micros, end: Micros, sensors: list[int] | None) -> dict[str, object]:
+def window_of(start: Micros, end: Micros) -> dict[str, object]:
     return {
         "start": start,
         "end": end,
-        "sensors": sensors,
-        "first_hour": _hour(start),
-        "last_hour": _hour(end - 1),
+        "first_hour": hour_of(start),
+        "last_hour": hour_of(end - 1),
     }
 
 
 def torn_spans(cursor: Cursor, start: Micros, end: Micros) -> str:
     """A condition on event_time, in whole numbers, that keeps every torn hour and lets DuckDB
     skip the blocks between. Run it in the transaction of the query that it is for."""
-    window = window_of(start, end, None)
-    del window["sensors"]
-    rows = cursor.execute(TORN_HOURS, window).fetchall()
+    rows = cursor.execute(TORN_HOURS, window_of(start, end)).fetchall()
     spans: list[tuple[int, int]] = []
     for (hour,) in rows:
         if spans and spans[-1][1] == hour:

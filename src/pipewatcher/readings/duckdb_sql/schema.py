@@ -5,6 +5,8 @@
 - `rollup`: one row per (sensor, hour) of `raw`. Of the steps between readings the *inner* ones lie
   in the hour; `held` and `integral` also have the step that enters it, from the `prev_` reading: a
   step belongs to the hour in which it ends. A step counts at most the sensor's hold limit.
+- `day_rollup`: one row per (sensor, day) of `rollup`, as far as `rolled_day` lists the day; there
+  the inner steps are those between readings of the day.
 - `gap`: steps of `raw` that are longer than their sensor's hold limit.
 - `mended`: gaps that got readings, as they were before, and by which origin.
 - `cadence`: what was learned of each sensor (`judged_`: from readings since when, in which hour),
@@ -25,7 +27,7 @@ from pipewatcher.errors import DataFolderTooNew
 from pipewatcher.model import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 
-FORMAT = 2
+FORMAT = 3
 EPOCH_OFFSET = 62_135_596_800_000_000
 """Microseconds from 0001-01-01 to 1970-01-01."""
 SUM_SCALE = 2.0**32
@@ -81,6 +83,13 @@ CREATE TABLE IF NOT EXISTS rollup (
     last_time BIGINT NOT NULL, last_value DOUBLE NOT NULL, imported BIGINT NOT NULL,
     inner_held BIGINT NOT NULL, inner_integral DOUBLE NOT NULL,
     prev_time BIGINT, prev_value DOUBLE, held BIGINT NOT NULL, integral DOUBLE NOT NULL);
+CREATE TABLE IF NOT EXISTS day_rollup (
+    sensor INTEGER NOT NULL, day INTEGER NOT NULL, count BIGINT NOT NULL, sum DOUBLE NOT NULL,
+    min DOUBLE NOT NULL, max DOUBLE NOT NULL, first_time BIGINT NOT NULL,
+    last_time BIGINT NOT NULL, last_value DOUBLE NOT NULL,
+    inner_held BIGINT NOT NULL, inner_integral DOUBLE NOT NULL,
+    prev_time BIGINT, prev_value DOUBLE, held BIGINT NOT NULL, integral DOUBLE NOT NULL);
+CREATE TABLE IF NOT EXISTS rolled_day (day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS cadence (
     sensor INTEGER NOT NULL, learned BIGINT, setting BIGINT, hold BIGINT NOT NULL,
     judged_hour INTEGER, judged_from BIGINT);
