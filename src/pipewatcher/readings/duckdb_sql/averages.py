@@ -227,10 +227,12 @@ class _Window:
         at = ledger["sensor"]
         chain.gap_time[at] += ledger["total"]
         chain.longest_gap[at] = np.maximum(chain.longest_gap[at], ledger["longest"])
-        next_time = np.where(self._stored_until >= self._end, NEVER, now)
+        next_time = np.full(self._sensors, NO_LIMIT)
         waits = self._waiting
         later = waits.of(waits.time >= self._end)
         np.minimum.at(next_time, later.sensor, later.time)
+        next_time[next_time == NO_LIMIT] = now
+        next_time[self._stored_until >= self._end] = NEVER
         return next_time
 
 

@@ -7,9 +7,10 @@ after a crash the counts are those of what is there.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from pipewatcher.model import Batch, DoorBooks, StoreBooks
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
@@ -32,35 +33,45 @@ def count_stored(cursor: Cursor, batches: Sequence[Batch]) -> None:
         cursor.execute("INSERT INTO books VALUES (?, ?, 0, 0, 0, 0, 0)", [door, count])
 
 
-def count_folded(cursor: Cursor, *, skipped: bool) -> None:
+def count_folded(cursor: Cursor, writes: Mapping[int, int]) -> None:
     """Of what a fold takes: a write that is not the last of its reading is *repeated*, the last
-    one is judged against what is stored. An import's own judgement is `import_outcome`."""
+    one is judged against what is stored. An import's own judgement is `import_outcome`.
+
+    `writes`: how many writes of each origin it takes."""
+    table = pa.table(
+        {
+            "origin": pa.array(list(writes), pa.int32()),
+            "writes": pa.array(list(writes.values()), pa.int64()),
+        }
+    )
+    cursor.register("taken_writes", table)
     cursor.execute(
         f"""
         INSERT INTO books
-        WITH judged AS (
-            SELECT i.origin, count(*) FILTER (p.origin IS NULL) AS new,
-                   count(*) FILTER (p.value = i.value) AS identical,
-                   count(*) FILTER (p.value <> i.value) AS corrected, 0 AS writes
-            FROM incoming AS i LEFT JOIN predecessor AS p USING (sensor, event_time)
-            GROUP BY i.origin
-            UNION ALL SELECT origin, 0, 0, 0, count(*) FROM taken GROUP BY origin),
+        WITH met AS (
+            SELECT i.origin, count(*) AS met, count(*) FILTER (p.value = i.value) AS identical
+            FROM predecessor AS p JOIN incoming AS i USING (sensor, event_time)
+            GROUP BY i.origin),
+        stood AS (SELECT origin, count(*) AS stood FROM incoming GROUP BY origin),
         by_door AS (
-            SELECT {_DOOR} AS door, sum(new) AS new, sum(identical) AS identical,
-                   sum(corrected) AS corrected, sum(writes) AS writes
-            FROM judged LEFT JOIN origin USING (origin) GROUP BY door)
-        SELECT door, 0, new, identical, corrected, writes - new - identical - corrected, 0
-        FROM by_door
+            SELECT {_DOOR} AS door, sum(writes) AS writes, sum(coalesce(stood, 0)) AS stood,
+                   sum(coalesce(met, 0)) AS met, sum(coalesce(identical, 0)) AS identical
+            FROM taken_writes LEFT JOIN stood USING (origin) LEFT JOIN met USING (origin)
+            LEFT JOIN origin USING (origin) GROUP BY door)
+        SELECT door, 0, stood - met, identical, met - identical, writes - stood, 0 FROM by_door
         """
     )
-    if skipped:
-        cursor.execute("INSERT INTO books SELECT 'import', 0, 0, 0, 0, 0, count(*) FROM unwanted")
+    cursor.unregister("taken_writes")
     cursor.execute(
         f"CREATE OR REPLACE TEMP TABLE summed AS SELECT door, {_SUMS} FROM books GROUP BY door"
     )
     cursor.execute("DELETE FROM books")
     cursor.execute("INSERT INTO books SELECT * FROM summed")
     cursor.execute("DROP TABLE summed")
+
+
+def count_skipped(cursor: Cursor) -> None:
+    cursor.execute("INSERT INTO books SELECT 'import', 0, 0, 0, 0, 0, count(*) FROM unwanted")
 
 
 def books(cursor: Cursor) -> StoreBooks:

@@ -1,8 +1,9 @@
 """What follows from `raw`: rollups and gaps, kept in the transaction that changes it.
 
-Works on the temporary tables `incoming` (the readings that arrived, each with the one before it of
-the same sensor), `touched` (each (sensor, hour) that changed, and whether it only *extends* its
-rollup) and `arrival` (whether all of a sensor's are *in order*: later than its newest reading).
+Works on `touched` (each (sensor, hour) that changed, and whether it only *extends* its rollup) and,
+as `arrivals` has them, on `arrived_hour` (rollups of the readings that came), `arrived_gap` (the
+gaps within them) and `arrival` (whether all of a sensor's are *in order*: later than its newest
+reading).
 
 `renewed` collects the rollups to be written. A step belongs to the hour in which it ends, so an
 hour's rollup depends on the reading before it: after a touched hour the next one, its *follower*,
@@ -23,12 +24,10 @@ from pipewatcher.readings.duckdb_sql.schema import (
 )
 
 RANGE_GAP_DAYS = 3
+UNLINKED_COLUMNS = ROLLUP_COLUMNS.removesuffix(", held, integral")
 NEAR_HOURS = 48
 """Neighbours are sought this far first: there they nearly always are."""
-TEMPORARY = (
-    "incoming", "touched", "arrival", "renewed", "stepped", "new_gap", "follower", "neighbour",
-    "linked",
-)  # fmt: skip
+TEMPORARY = ("touched", "renewed", "stepped", "new_gap", "follower", "neighbour", "linked")
 
 
 def recompute(cursor: Cursor, changed: str) -> None:
@@ -46,11 +45,7 @@ def recompute(cursor: Cursor, changed: str) -> None:
         "CREATE OR REPLACE TEMP TABLE arrival AS "
         "SELECT DISTINCT sensor, false AS in_order FROM touched"
     )
-    cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT *, {HOUR_OF}::INTEGER AS hour, "
-        "event_time AS before_time, value AS before_value FROM raw LIMIT 0"
-    )
-    update_rollups(cursor)
+    update_rollups(cursor, arrived=False)
     _renew_latest(cursor)
     cursor.execute(
         f"""
@@ -60,6 +55,7 @@ def recompute(cursor: Cursor, changed: str) -> None:
         """
     )
     drop_temporary(cursor)
+    cursor.execute("DROP TABLE arrival")
 
 
 def drop_temporary(cursor: Cursor) -> None:
@@ -68,12 +64,18 @@ def drop_temporary(cursor: Cursor) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def update_rollups(cursor: Cursor) -> None:
-    """Rollups and gaps. `latest` must still be what it was."""
+def update_rollups(cursor: Cursor, *, arrived: bool) -> None:
+    """Rollups and gaps; `arrived`: whether readings came. `latest` must still be what it was."""
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE new_gap (sensor INTEGER, start_time BIGINT, end_time BIGINT)"
     )
-    _extend(cursor)
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP TABLE renewed AS SELECT {UNLINKED_COLUMNS}, true AS to_link, "
+        "last_time AS arrived_from, last_time AS stored_until, last_time AS hold "
+        "FROM rollup LIMIT 0"
+    )
+    if arrived:
+        _extend(cursor)
     _recompute(cursor)
     bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
     if bounds[0] is None:
@@ -103,60 +105,48 @@ def update_rollups(cursor: Cursor) -> None:
 
 
 def recompute_ranges(cursor: Cursor) -> list[tuple[int, int]]:
-    """Half-open ranges of event_time that hold every hour to recompute, by whole days, so that
-    scattered late data reads only the days that it touches."""
-    days = cursor.execute(
-        "SELECT DISTINCT hour // 24 AS day FROM touched WHERE NOT extends ORDER BY day"
+    """Half-open ranges of event_time that hold every hour to recompute, so that late data far apart
+    reads only what is near it."""
+    hours = cursor.execute(
+        "SELECT DISTINCT hour FROM touched WHERE NOT extends ORDER BY hour"
     ).fetchall()
     ranges: list[tuple[int, int]] = []
-    for (day,) in days:
-        start = day * DAY - EPOCH_OFFSET
+    for (hour,) in hours:
+        start = hour * HOUR - EPOCH_OFFSET
         if ranges and start - ranges[-1][1] <= RANGE_GAP_DAYS * DAY:
-            ranges[-1] = (ranges[-1][0], start + DAY)
+            ranges[-1] = (ranges[-1][0], start + HOUR)
         else:
-            ranges.append((start, start + DAY))
+            ranges.append((start, start + HOUR))
     return ranges
 
 
 def _extend(cursor: Cursor) -> None:
     """Begins `renewed` with the hours that are combined with their stored rollup."""
     step, integral = held("a.first_time - s.last_time", "s.last_value")
-    same_hour = f"before_time >= hour * {HOUR} - {EPOCH_OFFSET}"
     cursor.execute(
         f"""
-        CREATE OR REPLACE TEMP TABLE stepped AS
-        SELECT i.sensor, i.hour, event_time, value, origin, hold,
-               CASE WHEN {same_hour} THEN before_time END AS before_time,
-               CASE WHEN {same_hour} THEN before_value END AS before_value
-        FROM incoming AS i JOIN cadence USING (sensor)
-        SEMI JOIN (SELECT sensor, hour FROM touched WHERE extends) USING (sensor, hour)
-        """
-    )
-    cursor.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE renewed AS
-        WITH arrived AS (
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS}, any_value(hold) AS hold
-            FROM stepped GROUP BY sensor, hour),
-        stored AS (
+        INSERT INTO renewed
+        WITH stored AS (
             SELECT {ROLLUP_COLUMNS} FROM rollup
-            WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
-        SELECT a.sensor, a.hour, a.count + coalesce(s.count, 0) AS count,
-               a.sum + coalesce(s.sum, 0) AS sum, least(a.min, s.min) AS min,
-               greatest(a.max, s.max) AS max, coalesce(s.first_time, a.first_time) AS first_time,
-               coalesce(s.first_value, a.first_value) AS first_value, a.last_time, a.last_value,
-               a.imported + coalesce(s.imported, 0) AS imported,
-               a.inner_held + coalesce(s.inner_held, 0) + {step} AS inner_held,
-               a.inner_integral + coalesce(s.inner_integral, 0) + {integral} AS inner_integral,
-               s.prev_time, s.prev_value, s.hour IS NULL OR NOT in_order AS to_link,
-               a.first_time AS arrived_from, s.last_time AS stored_until, hold
-        FROM arrived AS a JOIN arrival USING (sensor) LEFT JOIN stored AS s USING (sensor, hour)
+            WHERE hour BETWEEN (SELECT min(hour) FROM touched) AND (SELECT max(hour) FROM touched))
+        SELECT a.sensor, a.hour, a.count + coalesce(s.count, 0),
+               a.sum + coalesce(s.sum, 0), least(a.min, s.min), greatest(a.max, s.max),
+               coalesce(s.first_time, a.first_time), coalesce(s.first_value, a.first_value),
+               a.last_time, a.last_value, a.imported + coalesce(s.imported, 0),
+               a.inner_held + coalesce(s.inner_held, 0) + {step},
+               a.inner_integral + coalesce(s.inner_integral, 0) + {integral},
+               s.prev_time, s.prev_value, s.hour IS NULL OR NOT in_order,
+               a.first_time, s.last_time, hold
+        FROM arrived_hour AS a JOIN arrival USING (sensor)
+        SEMI JOIN (SELECT sensor, hour FROM touched WHERE extends) USING (sensor, hour)
+        LEFT JOIN stored AS s USING (sensor, hour)
         """
     )
     cursor.execute(
         """
         INSERT INTO new_gap
-        SELECT sensor, before_time, event_time FROM stepped WHERE event_time - before_time > hold
+        SELECT sensor, start_time, end_time FROM arrived_gap
+        SEMI JOIN (SELECT sensor, hour FROM touched WHERE extends) USING (sensor, hour)
         UNION ALL
         SELECT sensor, stored_until, arrived_from FROM renewed
         WHERE arrived_from - stored_until > hold
@@ -217,7 +207,7 @@ def _take_followers(cursor: Cursor, first: int, last: int) -> None:
     cursor.execute(
         f"""
         INSERT INTO renewed
-        SELECT {ROLLUP_COLUMNS.removesuffix(", held, integral")}, true, NULL, NULL, hold
+        SELECT {UNLINKED_COLUMNS}, true, NULL, NULL, hold
         FROM rollup JOIN follower USING (sensor, hour) JOIN cadence USING (sensor)
         """
     )

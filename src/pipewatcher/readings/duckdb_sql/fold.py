@@ -10,27 +10,26 @@ the hour is *recomputed* from `raw`. Both give the same rollup (property-tested)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
 
 from pipewatcher.model import HOUR, Micros
-from pipewatcher.readings.duckdb_sql.books import count_folded
-from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.arrivals import arrange
+from pipewatcher.readings.duckdb_sql.books import count_folded, count_skipped
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.derived import (
     drop_temporary,
     recompute_ranges,
     update_rollups,
 )
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
-from pipewatcher.readings.duckdb_sql.schema import (
-    DAY_OF,
-    EPOCH_OFFSET,
-    HOUR_OF,
-    NO_LIMIT,
-    WHOLE_HISTORY,
-)
+from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, WHOLE_HISTORY
 
 ROWS_MAX = 200_000
-TEMPORARY = ("taken", "unwanted", "predecessor", "newest")
+TEMPORARY = ("predecessor", "newest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +59,61 @@ def _fold(cursor: Cursor, now: Micros) -> Folded:
     if first is None:
         return Folded(rows=0, more=False)
     mark = _mark(cursor, min(last, first + ROWS_MAX - 1))
-    cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE taken AS SELECT *, {HOUR_OF}::INTEGER AS hour "
-        "FROM hot WHERE seq <= ?",
-        [mark],
-    )
-    rows = one(cursor, "SELECT count(*) FROM taken")[0]
+    rows = one(cursor, "SELECT count(*) FROM hot WHERE seq <= ?", [mark])[0]
+    taken = _take(cursor, mark, keeps=keeps)
+    if len(taken["sensor"]):
+        _take_in(cursor, taken, now)
     if keeps:
-        drop_kept(cursor)
-    _take_last_writes(cursor)
-    _find_groups(cursor)
-    _find_predecessors(cursor)
-    if one(cursor, "SELECT count(*) FROM incoming WHERE origin < 0")[0]:
-        count_outcomes(cursor)
-    count_folded(cursor, skipped=keeps)
-    keep_versions(cursor)
-    _replace_in_raw(cursor)
-    _note_mended(cursor, now)
-    update_rollups(cursor)
-    _update_latest(cursor)
+        count_skipped(cursor)
+        cursor.execute("DROP TABLE taken")
+        cursor.execute("DROP TABLE unwanted")
     cursor.execute("DELETE FROM hot WHERE seq <= ?", [mark])
-    drop_temporary(cursor)
-    for table in TEMPORARY:
-        cursor.execute(f"DROP TABLE IF EXISTS {table}")
     return Folded(rows=rows, more=mark < last)
+
+
+def _take(cursor: Cursor, mark: int, *, keeps: bool) -> dict[str, Any]:
+    """The columns of `hot` up to a mark, without what an import that keeps what is stored would
+    change."""
+    columns = "SELECT sensor, event_time, value, origin, seq FROM"
+    if not keeps:
+        return cursor.execute(f"{columns} hot WHERE seq <= ?", [mark]).fetchnumpy()
+    cursor.execute("CREATE OR REPLACE TEMP TABLE taken AS SELECT * FROM hot WHERE seq <= ?", [mark])
+    drop_kept(cursor)
+    return cursor.execute(f"{columns} taken").fetchnumpy()
+
+
+def _take_in(cursor: Cursor, taken: dict[str, Any], now: Micros) -> None:
+    latest = cursor.execute("SELECT sensor, last_time FROM latest").fetchnumpy()
+    holds = cursor.execute("SELECT sensor, hold FROM cadence").fetchnumpy()
+    arrivals = arrange(taken, latest, holds)
+    views = {
+        "incoming": arrivals.readings,
+        "arrived_hour": arrivals.hours,
+        "arrived_gap": arrivals.gaps,
+        "arrival": arrivals.sensors,
+    }
+    for name, table in views.items():
+        cursor.register(name, table)
+    try:
+        _add_cadences(cursor)
+        _find_touched(cursor, in_order=arrivals.in_order)
+        _find_predecessors(cursor)
+        if min(arrivals.writes_by_origin) < 0:
+            count_outcomes(cursor)
+        count_folded(cursor, arrivals.writes_by_origin)
+        keep_versions(cursor)
+        _replace_in_raw(cursor, arrivals.readings_by_day)
+        if not arrivals.in_order:
+            _note_mended(cursor, now)
+            _judge_again(cursor)
+        update_rollups(cursor, arrived=True)
+        _update_latest(cursor)
+        drop_temporary(cursor)
+        for table in TEMPORARY:
+            cursor.execute(f"DROP TABLE IF EXISTS {table}")
+    finally:
+        for name in views:
+            cursor.unregister(name)
 
 
 def _mark(cursor: Cursor, bound: int) -> int:
@@ -107,59 +137,40 @@ def _mark(cursor: Cursor, bound: int) -> int:
     return bound if switch is None else int(switch) - 1
 
 
-def _take_last_writes(cursor: Cursor) -> None:
-    """`incoming`: the write of each reading that stands, with how often it was written and the
-    reading before it."""
-    cursor.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE incoming AS
-        SELECT *, lag(event_time) OVER readings AS before_time,
-               lag(value) OVER readings AS before_value
-        FROM (SELECT sensor, event_time, any_value(hour) AS hour, arg_max(value, seq) AS value,
-                     arg_max(origin, seq) AS origin, max(seq) AS seq, count(*) AS writes
-              FROM taken GROUP BY sensor, event_time)
-        WINDOW readings AS (PARTITION BY sensor ORDER BY event_time)
-        """
-    )
+def _add_cadences(cursor: Cursor) -> None:
+    """A row for each sensor that comes for the first time."""
     cursor.execute(
         """
         INSERT INTO cadence
-        SELECT sensor, NULL, NULL, $1, NULL, NULL
-        FROM (SELECT DISTINCT sensor FROM incoming) ANTI JOIN cadence USING (sensor)
+        SELECT sensor, NULL, NULL, $1, NULL, NULL FROM arrival ANTI JOIN cadence USING (sensor)
         """,
         [NO_LIMIT],
     )
 
 
-def _find_groups(cursor: Cursor) -> None:
-    """`arrival`: each sensor of `incoming` and whether all its readings are later than what is
-    stored; `touched`: each (sensor, hour) and whether it extends its rollup."""
-    cursor.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE arrival AS
-        SELECT sensor, coalesce(min(event_time) > any_value(last_time), true) AS in_order
-        FROM incoming LEFT JOIN latest USING (sensor) GROUP BY sensor
-        """
-    )
+def _find_touched(cursor: Cursor, *, in_order: bool) -> None:
+    """`touched`: each (sensor, hour) and whether it extends its rollup."""
+    if in_order:
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE touched AS "
+            "SELECT sensor, hour, true AS extends FROM arrived_hour"
+        )
+        return
     cursor.execute(
         """
         CREATE OR REPLACE TEMP TABLE touched AS
-        WITH arrived AS (
-            SELECT sensor, hour, min(event_time) AS first_time FROM incoming GROUP BY ALL),
-        stored AS (
+        WITH stored AS (
             SELECT sensor, hour, last_time FROM rollup
-            WHERE hour BETWEEN (SELECT min(hour) FROM arrived) AND (SELECT max(hour) FROM arrived))
-        SELECT arrived.sensor, arrived.hour,
-               coalesce(arrived.first_time > stored.last_time, true) AS extends
-        FROM arrived LEFT JOIN stored USING (sensor, hour)
+            WHERE hour BETWEEN (SELECT min(hour) FROM arrived_hour)
+                           AND (SELECT max(hour) FROM arrived_hour))
+        SELECT a.sensor, a.hour, coalesce(a.first_time > stored.last_time, true) AS extends
+        FROM arrived_hour AS a LEFT JOIN stored USING (sensor, hour)
         """
     )
 
 
 def _note_mended(cursor: Cursor, now: Micros) -> None:
     """Remembers the gaps into which readings came, as they were before that origin's first one."""
-    if not one(cursor, "SELECT count(*) FROM arrival WHERE NOT in_order")[0]:
-        return
     cursor.execute(
         """
         INSERT INTO mended
@@ -202,7 +213,7 @@ def _find_predecessors(cursor: Cursor) -> None:
         )
 
 
-def _replace_in_raw(cursor: Cursor) -> None:
+def _replace_in_raw(cursor: Cursor, readings_by_day: Mapping[int, int]) -> None:
     bounds = one(cursor, "SELECT min(event_time), max(event_time) FROM predecessor")
     if bounds[0] is not None:
         cursor.execute(
@@ -213,48 +224,44 @@ def _replace_in_raw(cursor: Cursor) -> None:
             """,
             bounds,
         )
-    cursor.execute(
-        f"""
-        INSERT INTO raw SELECT sensor, event_time, value, origin FROM incoming
-        ORDER BY {DAY_OF}, sensor, event_time
-        """
+    cursor.execute("INSERT INTO raw SELECT sensor, event_time, value, origin FROM incoming")
+    days = pa.table(
+        {
+            "day": pa.array(list(readings_by_day), pa.int32()),
+            "rows": pa.array(list(readings_by_day.values()), pa.int64()),
+        }
     )
-    cursor.execute(
-        f"INSERT INTO unclustered SELECT {DAY_OF}::INTEGER, count(*) FROM incoming GROUP BY ALL"
-    )
+    insert(cursor, "unclustered", days)
 
 
 def _update_latest(cursor: Cursor) -> None:
     cursor.execute(
         """
         CREATE OR REPLACE TEMP TABLE newest AS
-        WITH arrived AS (
-            SELECT sensor, count(*) AS count, max(event_time) AS last_time,
-                   arg_max(value, event_time) AS last_value, min(event_time) AS first_time
-            FROM incoming GROUP BY sensor),
-        gone AS (SELECT sensor, count(*) AS count FROM predecessor GROUP BY sensor)
+        WITH gone AS (SELECT sensor, count(*) AS count FROM predecessor GROUP BY sensor)
         SELECT a.sensor, a.count + coalesce(l.count, 0) - coalesce(g.count, 0) AS count,
                greatest(a.last_time, l.last_time) AS last_time,
                CASE WHEN l.last_time > a.last_time THEN l.last_value ELSE a.last_value END
                AS last_value,
                least(a.first_time, l.first_time) AS first_time
-        FROM arrived AS a LEFT JOIN latest AS l USING (sensor) LEFT JOIN gone AS g USING (sensor)
+        FROM arrival AS a LEFT JOIN latest AS l USING (sensor) LEFT JOIN gone AS g USING (sensor)
         """
     )
     cursor.execute("DELETE FROM latest USING newest WHERE latest.sensor = newest.sensor")
     cursor.execute(
         "INSERT INTO latest SELECT sensor, count, last_time, last_value, first_time FROM newest"
     )
-    # A late reading inside what a cadence was judged by: it is judged again.
+
+
+def _judge_again(cursor: Cursor) -> None:
+    """A late reading inside what a cadence was judged by: it is judged again."""
     cursor.execute(
         f"""
         UPDATE cadence SET judged_hour = NULL FROM (
-            SELECT sensor, min(event_time) AS oldest, max(event_time) AS newest FROM incoming
-            SEMI JOIN (SELECT sensor FROM arrival WHERE NOT in_order) USING (sensor)
-            GROUP BY sensor) AS late
+            SELECT sensor, first_time, last_time FROM arrival WHERE NOT in_order) AS late
         WHERE cadence.sensor = late.sensor AND judged_hour IS NOT NULL
-          AND judged_from <= late.newest
+          AND judged_from <= late.last_time
           AND (judged_from = {WHOLE_HISTORY}
-               OR late.oldest < judged_hour::BIGINT * {HOUR} - {EPOCH_OFFSET})
+               OR late.first_time < judged_hour::BIGINT * {HOUR} - {EPOCH_OFFSET})
         """
     )
