@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contract.readings_suite import (
@@ -98,7 +98,13 @@ steps = st.lists(
 )
 
 
+def regular_import(count: int) -> list[Write]:
+    return [Write("EQ-2", NOON + n * MINUTE, float(n % 7), "import:1") for n in range(count)]
+
+
 @given(history=steps)
+@example(history=[regular_import(30), "undo 1"])
+@example(history=[regular_import(30), {"EQ-2": 15 * MINUTE}, "recluster", regular_import(31)])
 def test_answers_equal_brute_force_after_any_history(
     history: list[Step],
 ) -> None:

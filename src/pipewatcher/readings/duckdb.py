@@ -368,12 +368,15 @@ class DuckDBStore:
 
     @staticmethod
     def _count_blocks(cursor: Cursor, batches: Sequence[Batch]) -> None:
+        progress: dict[int, tuple[int, int]] = {}
         for batch in batches:
-            if batch.block is not None:
-                cursor.execute(
-                    "INSERT INTO import_progress VALUES (?, ?, ?)",
-                    [batch.block.import_id, batch.block.block + 1, len(batch)],
-                )
+            if (block := batch.block) is not None:
+                _, accepted = progress.get(block.import_id, (0, 0))
+                progress[block.import_id] = block.block + 1, accepted + len(batch)
+        for import_id, (next_block, accepted) in progress.items():
+            cursor.execute(
+                "INSERT INTO import_progress VALUES (?, ?, ?)", [import_id, next_block, accepted]
+            )
 
     # Folding, on the fold thread (or the one that waits for it)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from pipewatcher.model import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, SUM_SCALE
@@ -24,32 +23,36 @@ Columns = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrivals:
-    rows: int
-    readings: pa.Table
+    """Columns by name. A sensor is *late* when not all of its readings are later than what is
+    stored of it; else it is in order."""
+
+    readings: Columns
     """sensor, event_time, value, origin, seq, writes (how often it was written), hour; by UTC day,
     sensor and event_time, as `raw` keeps them."""
-    hours: pa.Table
-    """Per (sensor, hour) a rollup of these readings, and the sensor's hold limit."""
-    sensors: pa.Table
-    """sensor, count, first_time, last_time, last_value, in_order: all later than what is stored."""
-    gaps: pa.Table
-    """sensor, start_time, end_time, hour: steps within an hour that are longer than the limit."""
+    hours: Columns
+    """Per (sensor, hour), in this order, a rollup of these readings, not linked; the sensor's hold
+    limit and whether it is late."""
+    sensors: Columns
+    """sensor, count, first_time, last_time, last_value, late."""
+    gaps: Columns
+    """sensor, start_time, end_time, hour, late: steps within an hour that are longer than the
+    limit."""
     writes_by_origin: dict[int, int]
+    readings_by_origin: dict[int, int]
+    """Of the writes those that stand."""
     readings_by_day: dict[int, int]
-    in_order: bool
-    """All of them."""
 
 
 def arrange(taken: Columns, latest: Columns, holds: Columns) -> Arrivals:
     """Of the rows of `hot` that are taken (at least one)."""
     sensors = int(taken["sensor"].max()) + 1
-    stored_until = _by_sensor(latest["sensor"], latest["last_time"], sensors, -NO_LIMIT)
-    hold = _by_sensor(holds["sensor"], holds["hold"], sensors, NO_LIMIT)
+    stored_until = by_sensor(latest["sensor"], latest["last_time"], sensors, -NO_LIMIT)
+    hold = by_sensor(holds["sensor"], holds["hold"], sensors, NO_LIMIT)
     order, writes = _standing(taken, sensors)
     sensor, time, value, origin = (
         taken[name][order] for name in ("sensor", "event_time", "value", "origin")
     )
-    hour = (time + EPOCH_OFFSET) // HOUR
+    hour = ((time + EPOCH_OFFSET) // HOUR).astype(np.int32)
     new_sensor = _changes(sensor)
     new_hour = new_sensor | _changes(hour)
     limit = hold[sensor]
@@ -60,10 +63,11 @@ def arrange(taken: Columns, latest: Columns, holds: Columns) -> Arrivals:
     tails = np.append(heads[1:], len(sensor)) - 1
     firsts = np.flatnonzero(new_sensor)
     lasts = np.append(firsts[1:], len(sensor)) - 1
-    in_order = time[firsts] > stored_until[sensor[firsts]]
+    late = np.zeros(sensors, bool)
+    late[sensor[firsts]] = time[firsts] <= stored_until[sensor[firsts]]
     broken = np.flatnonzero(step > limit)
-    days, per_day = np.unique((time + EPOCH_OFFSET) // DAY, return_counts=True)
-    origins, per_origin = np.unique(taken["origin"], return_counts=True)
+    day = (time + EPOCH_OFFSET) // DAY
+    by_day = _counts(day)
     readings = {
         "sensor": sensor,
         "event_time": time,
@@ -71,54 +75,53 @@ def arrange(taken: Columns, latest: Columns, holds: Columns) -> Arrivals:
         "origin": origin,
         "seq": taken["seq"][order],
         "writes": writes,
-        "hour": hour.astype(np.int32),
+        "hour": hour,
     }
-    if len(days) > 1:
-        by_day = np.argsort((time + EPOCH_OFFSET) // DAY, kind="stable")
-        readings = {name: column[by_day] for name, column in readings.items()}
+    if len(by_day) > 1:
+        readings = chosen(readings, np.argsort(day, kind="stable"))
     return Arrivals(
-        rows=len(taken["sensor"]),
-        readings=pa.table(readings),
-        hours=pa.table(
-            {
-                "sensor": sensor[heads],
-                "hour": hour[heads].astype(np.int32),
-                "count": tails - heads + 1,
-                "sum": np.add.reduceat(value / SUM_SCALE, heads),
-                "min": np.minimum.reduceat(value, heads),
-                "max": np.maximum.reduceat(value, heads),
-                "first_time": time[heads],
-                "first_value": value[heads],
-                "last_time": time[tails],
-                "last_value": value[tails],
-                "imported": np.add.reduceat((origin < 0).astype(np.int64), heads),
-                "inner_held": np.add.reduceat(length, heads),
-                "inner_integral": np.add.reduceat(integral, heads),
-                "hold": limit[heads],
-            }
-        ),
-        sensors=pa.table(
-            {
-                "sensor": sensor[firsts],
-                "count": lasts - firsts + 1,
-                "first_time": time[firsts],
-                "last_time": time[lasts],
-                "last_value": value[lasts],
-                "in_order": in_order,
-            }
-        ),
-        gaps=pa.table(
-            {
-                "sensor": sensor[broken],
-                "start_time": time[broken - 1],
-                "end_time": time[broken],
-                "hour": hour[broken].astype(np.int32),
-            }
-        ),
-        writes_by_origin=dict(zip(origins.tolist(), per_origin.tolist(), strict=True)),
-        readings_by_day=dict(zip(days.tolist(), per_day.tolist(), strict=True)),
-        in_order=bool(in_order.all()),
+        readings=readings,
+        hours={
+            "sensor": sensor[heads],
+            "hour": hour[heads],
+            "count": tails - heads + 1,
+            "sum": np.add.reduceat(value / SUM_SCALE, heads),
+            "min": np.minimum.reduceat(value, heads),
+            "max": np.maximum.reduceat(value, heads),
+            "first_time": time[heads],
+            "first_value": value[heads],
+            "last_time": time[tails],
+            "last_value": value[tails],
+            "imported": np.add.reduceat((origin < 0).astype(np.int64), heads),
+            "inner_held": np.add.reduceat(length, heads),
+            "inner_integral": np.add.reduceat(integral, heads),
+            "hold": limit[heads],
+            "late": late[sensor[heads]],
+        },
+        sensors={
+            "sensor": sensor[firsts],
+            "count": lasts - firsts + 1,
+            "first_time": time[firsts],
+            "last_time": time[lasts],
+            "last_value": value[lasts],
+            "late": late[sensor[firsts]],
+        },
+        gaps={
+            "sensor": sensor[broken],
+            "start_time": time[broken - 1],
+            "end_time": time[broken],
+            "hour": hour[broken],
+            "late": late[sensor[broken]],
+        },
+        writes_by_origin=_counts(taken["origin"]),
+        readings_by_origin=_counts(origin),
+        readings_by_day=by_day,
     )
+
+
+def chosen(columns: Columns, rows: npt.NDArray[np.generic]) -> dict[str, Any]:
+    """These rows, by a mask or by their numbers."""
+    return {name: column[rows] for name, column in columns.items()}
 
 
 def _standing(taken: Columns, sensors: int) -> tuple[Ints, Ints]:
@@ -134,14 +137,22 @@ def _standing(taken: Columns, sensors: int) -> tuple[Ints, Ints]:
     return order[ends - 1], ends - heads
 
 
+def _counts(column: npt.NDArray[np.generic]) -> dict[int, int]:
+    if (column == column[0]).all():
+        return {int(column[0]): len(column)}
+    values, counts = np.unique(column, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
 def _changes(column: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
     """Where a value is not the one before it; the first never is."""
     return np.append(True, column[1:] != column[:-1])
 
 
-def _by_sensor(
+def by_sensor(
     sensor: npt.NDArray[np.generic], column: npt.NDArray[np.generic], sensors: int, missing: int
 ) -> Ints:
+    """A column by sensor number, for at least so many sensors."""
     found = np.full(max(sensors, int(sensor.max(initial=-1)) + 1), missing)
     found[sensor] = column
     return found

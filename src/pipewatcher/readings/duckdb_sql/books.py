@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pyarrow as pa
 
 from pipewatcher.model import Batch, DoorBooks, StoreBooks
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
@@ -33,41 +32,37 @@ def count_stored(cursor: Cursor, batches: Sequence[Batch]) -> None:
         cursor.execute("INSERT INTO books VALUES (?, ?, 0, 0, 0, 0, 0)", [door, count])
 
 
-def count_folded(cursor: Cursor, writes: Mapping[int, int]) -> None:
+def count_folded(
+    cursor: Cursor, writes: Mapping[int, int], stood: Mapping[int, int], *, met: bool
+) -> None:
     """Of what a fold takes: a write that is not the last of its reading is *repeated*, the last
     one is judged against what is stored. An import's own judgement is `import_outcome`.
 
-    `writes`: how many writes of each origin it takes."""
-    table = pa.table(
-        {
-            "origin": pa.array(list(writes), pa.int32()),
-            "writes": pa.array(list(writes.values()), pa.int64()),
-        }
-    )
-    cursor.register("taken_writes", table)
-    cursor.execute(
-        f"""
-        INSERT INTO books
-        WITH met AS (
-            SELECT i.origin, count(*) AS met, count(*) FILTER (p.value = i.value) AS identical
-            FROM predecessor AS p JOIN incoming AS i USING (sensor, event_time)
-            GROUP BY i.origin),
-        stood AS (SELECT origin, count(*) AS stood FROM incoming GROUP BY origin),
-        by_door AS (
-            SELECT {_DOOR} AS door, sum(writes) AS writes, sum(coalesce(stood, 0)) AS stood,
-                   sum(coalesce(met, 0)) AS met, sum(coalesce(identical, 0)) AS identical
-            FROM taken_writes LEFT JOIN stood USING (origin) LEFT JOIN met USING (origin)
-            LEFT JOIN origin USING (origin) GROUP BY door)
-        SELECT door, 0, stood - met, identical, met - identical, writes - stood, 0 FROM by_door
-        """
-    )
-    cursor.unregister("taken_writes")
-    cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE summed AS SELECT door, {_SUMS} FROM books GROUP BY door"
-    )
+    By origin, `writes`: how many it takes; `stood`: how many are the last of their reading; `met`:
+    whether any of them may meet a stored reading.
+    """
+    met_by: dict[int, tuple[int, int]] = {}
+    if met:
+        rows = cursor.execute(
+            """
+            SELECT i.origin, count(*), count(*) FILTER (p.value = i.value)
+            FROM predecessor AS p JOIN incoming AS i USING (sensor, event_time) GROUP BY i.origin
+            """
+        ).fetchall()
+        met_by = {origin: (count, identical) for origin, count, identical in rows}
+    names = dict(cursor.execute("SELECT origin, name FROM origin").fetchall())
+    for origin, written in writes.items():
+        door = "import" if origin < 0 else names[origin].partition(":")[0]
+        standing = stood.get(origin, 0)
+        old, identical = met_by.get(origin, (0, 0))
+        cursor.execute(
+            "INSERT INTO books VALUES (?, 0, ?, ?, ?, ?, 0)",
+            [door, standing - old, identical, old - identical, written - standing],
+        )
+    summed = cursor.execute(f"SELECT door, {_SUMS} FROM books GROUP BY door").fetchall()
     cursor.execute("DELETE FROM books")
-    cursor.execute("INSERT INTO books SELECT * FROM summed")
-    cursor.execute("DROP TABLE summed")
+    for row in summed:
+        cursor.execute("INSERT INTO books VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def count_skipped(cursor: Cursor) -> None:

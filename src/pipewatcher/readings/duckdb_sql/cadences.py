@@ -36,10 +36,10 @@ NEAR_HOURS = 26
 DAY_BEGINS = f"((last_time + {EPOCH_OFFSET}) // {DAY} * {HOURS_A_DAY})"
 """The hour in which the day of a sensor's newest reading begins."""
 DUE = f"""
-    SELECT sensor, learned, setting, count, {DAY_BEGINS} AS hour
-    FROM latest JOIN cadence USING (sensor)
+    SELECT sensor, learned, setting, coalesce(count, 0) AS count, {DAY_BEGINS} AS hour
+    FROM cadence LEFT JOIN latest USING (sensor)
     WHERE (count > {STEPS_MIN} AND judged_hour IS DISTINCT FROM {DAY_BEGINS})
-       OR (count <= {STEPS_MIN} AND learned IS NOT NULL)
+       OR (coalesce(count, 0) <= {STEPS_MIN} AND learned IS NOT NULL)
 """
 
 

@@ -1,9 +1,9 @@
-"""What follows from `raw`: rollups and gaps, kept in the transaction that changes it.
+"""What follows from `raw` where it changed anywhere: rollups and gaps, kept in the transaction that
+changes it.
 
 Works on `touched` (each (sensor, hour) that changed, and whether it only *extends* its rollup) and,
-as `arrivals` has them, on `arrived_hour` (rollups of the readings that came), `arrived_gap` (the
-gaps within them) and `arrival` (whether all of a sensor's are *in order*: later than its newest
-reading).
+as `arrivals` has them, on `arrived_hour` (rollups of the readings that came) and `arrived_gap` (the
+gaps within them).
 
 `renewed` collects the rollups to be written. A step belongs to the hour in which it ends, so an
 hour's rollup depends on the reading before it: after a touched hour the next one, its *follower*,
@@ -24,7 +24,7 @@ from pipewatcher.readings.duckdb_sql.schema import (
 )
 
 RANGE_GAP_DAYS = 3
-UNLINKED_COLUMNS = ROLLUP_COLUMNS.removesuffix(", held, integral")
+UNLINKED_COLUMNS = ROLLUP_COLUMNS.removesuffix(", prev_time, prev_value, held, integral")
 NEAR_HOURS = 48
 """Neighbours are sought this far first: there they nearly always are."""
 TEMPORARY = ("touched", "renewed", "stepped", "new_gap", "follower", "neighbour", "linked")
@@ -41,11 +41,7 @@ def recompute(cursor: Cursor, changed: str) -> None:
         f"CREATE OR REPLACE TEMP TABLE touched AS "
         f"SELECT DISTINCT sensor, {HOUR_OF}::INTEGER AS hour, false AS extends FROM {changed}"
     )
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE arrival AS "
-        "SELECT DISTINCT sensor, false AS in_order FROM touched"
-    )
-    update_rollups(cursor, arrived=False)
+    update_rollups(cursor)
     _renew_latest(cursor)
     cursor.execute(
         f"""
@@ -55,7 +51,6 @@ def recompute(cursor: Cursor, changed: str) -> None:
         """
     )
     drop_temporary(cursor)
-    cursor.execute("DROP TABLE arrival")
 
 
 def drop_temporary(cursor: Cursor) -> None:
@@ -64,17 +59,17 @@ def drop_temporary(cursor: Cursor) -> None:
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def update_rollups(cursor: Cursor, *, arrived: bool) -> None:
-    """Rollups and gaps; `arrived`: whether readings came. `latest` must still be what it was."""
+def update_rollups(cursor: Cursor) -> None:
+    """Rollups and gaps. `latest` must still be what it was."""
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE new_gap (sensor INTEGER, start_time BIGINT, end_time BIGINT)"
     )
     cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE renewed AS SELECT {UNLINKED_COLUMNS}, true AS to_link, "
+        f"CREATE OR REPLACE TEMP TABLE renewed AS SELECT {UNLINKED_COLUMNS}, "
         "last_time AS arrived_from, last_time AS stored_until, last_time AS hold "
         "FROM rollup LIMIT 0"
     )
-    if arrived:
+    if one(cursor, "SELECT count(*) FROM touched WHERE extends")[0]:
         _extend(cursor)
     _recompute(cursor)
     bounds = one(cursor, "SELECT min(hour), max(hour) FROM touched")
@@ -88,11 +83,9 @@ def update_rollups(cursor: Cursor, *, arrived: bool) -> None:
         """,
         bounds,
     )
-    out_of_order = one(cursor, "SELECT count(*) FROM arrival WHERE NOT in_order")[0] > 0
-    if out_of_order:
-        _take_followers(cursor, *bounds)
-        _drop_stale_gaps(cursor)
-    _find_neighbours(cursor, *bounds, out_of_order=out_of_order)
+    _take_followers(cursor, *bounds)
+    _drop_stale_gaps(cursor)
+    _find_neighbours(cursor, *bounds)
     _link(cursor)
     cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
     cursor.execute("INSERT INTO gap SELECT * FROM new_gap ORDER BY sensor, start_time")
@@ -135,9 +128,8 @@ def _extend(cursor: Cursor) -> None:
                a.last_time, a.last_value, a.imported + coalesce(s.imported, 0),
                a.inner_held + coalesce(s.inner_held, 0) + {step},
                a.inner_integral + coalesce(s.inner_integral, 0) + {integral},
-               s.prev_time, s.prev_value, s.hour IS NULL OR NOT in_order,
                a.first_time, s.last_time, hold
-        FROM arrived_hour AS a JOIN arrival USING (sensor)
+        FROM arrived_hour AS a
         SEMI JOIN (SELECT sensor, hour FROM touched WHERE extends) USING (sensor, hour)
         LEFT JOIN stored AS s USING (sensor, hour)
         """
@@ -174,7 +166,7 @@ def _recompute(cursor: Cursor) -> None:
         cursor.execute(
             f"""
             INSERT INTO renewed
-            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS}, NULL, NULL, true,
+            SELECT sensor, hour, {ROLLUP_OF_READINGS}, {INNER_OF_STEPS},
                    NULL, NULL, any_value(hold)
             FROM stepped GROUP BY sensor, hour
             """
@@ -193,9 +185,8 @@ def _take_followers(cursor: Cursor, first: int, last: int) -> None:
             f"""
             INSERT INTO follower
             WITH open AS (
-                SELECT t.sensor, t.hour FROM touched AS t JOIN arrival USING (sensor)
-                JOIN latest AS l USING (sensor)
-                WHERE NOT in_order AND t.hour < (l.last_time + {EPOCH_OFFSET}) // {HOUR}
+                SELECT t.sensor, t.hour FROM touched AS t JOIN latest AS l USING (sensor)
+                WHERE t.hour < (l.last_time + {EPOCH_OFFSET}) // {HOUR}
                   AND NOT EXISTS (SELECT 1 FROM follower AS f
                                   WHERE f.sensor = t.sensor AND f.hour > t.hour)),
             later AS (
@@ -207,7 +198,7 @@ def _take_followers(cursor: Cursor, first: int, last: int) -> None:
     cursor.execute(
         f"""
         INSERT INTO renewed
-        SELECT {UNLINKED_COLUMNS}, true, NULL, NULL, hold
+        SELECT {UNLINKED_COLUMNS}, NULL, NULL, hold
         FROM rollup JOIN follower USING (sensor, hour) JOIN cadence USING (sensor)
         """
     )
@@ -218,14 +209,14 @@ def _take_followers(cursor: Cursor, first: int, last: int) -> None:
 
 
 def _drop_stale_gaps(cursor: Cursor) -> None:
-    """Those that end in an hour made anew, or with the first reading of one to be linked."""
+    """Those that end in an hour made anew, or with the first reading of one that is linked anew."""
     cursor.execute(
         f"""
         DELETE FROM gap USING (
             SELECT gap.sensor, gap.end_time FROM gap
             JOIN (SELECT sensor, hour, NULL AS first_time FROM touched WHERE NOT extends
                   UNION ALL
-                  SELECT sensor, hour, first_time FROM renewed WHERE to_link) AS stale
+                  SELECT sensor, hour, first_time FROM renewed) AS stale
             ON gap.sensor = stale.sensor
                AND (gap.end_time + {EPOCH_OFFSET}) // {HOUR} = stale.hour
             WHERE stale.first_time IS NULL OR gap.end_time = stale.first_time) AS gone
@@ -234,19 +225,12 @@ def _drop_stale_gaps(cursor: Cursor) -> None:
     )
 
 
-def _find_neighbours(cursor: Cursor, first: int, last: int, *, out_of_order: bool) -> None:
-    """`neighbour`: for rows to link, the last reading of the sensor's hour before that is not
-    renewed itself, if there is one."""
+def _find_neighbours(cursor: Cursor, first: int, last: int) -> None:
+    """`neighbour`: the last reading of a sensor's hour before that is not renewed itself."""
     cursor.execute(
-        """
-        CREATE OR REPLACE TEMP TABLE neighbour AS
-        SELECT r.sensor, r.hour, l.last_time, l.last_value
-        FROM renewed AS r JOIN arrival USING (sensor) JOIN latest AS l USING (sensor)
-        WHERE in_order AND to_link
-        """
+        "CREATE OR REPLACE TEMP TABLE neighbour "
+        "(sensor INTEGER, hour INTEGER, last_time BIGINT, last_value DOUBLE)"
     )
-    if not out_of_order:
-        return
     for found_by in (
         f"hour >= {first - NEAR_HOURS} AND hour <= (SELECT max(hour) FROM renewed)",
         f"hour < {first - NEAR_HOURS}",
@@ -255,9 +239,8 @@ def _find_neighbours(cursor: Cursor, first: int, last: int, *, out_of_order: boo
             f"""
             INSERT INTO neighbour
             WITH open AS (
-                SELECT r.sensor, r.hour FROM renewed AS r JOIN arrival USING (sensor)
-                JOIN latest AS l USING (sensor)
-                WHERE NOT in_order AND to_link AND r.first_time > l.first_time
+                SELECT r.sensor, r.hour FROM renewed AS r JOIN latest AS l USING (sensor)
+                WHERE r.first_time > l.first_time
                   AND NOT EXISTS (SELECT 1 FROM neighbour AS n
                                   WHERE n.sensor = r.sensor AND n.hour <= r.hour)),
             earlier AS (
@@ -280,12 +263,10 @@ def _link(cursor: Cursor) -> None:
             SELECT *, lag(last_time) OVER hours AS near_time, lag(last_value) OVER hours AS near
             FROM renewed WINDOW hours AS (PARTITION BY sensor ORDER BY hour)),
         entered AS (
-            SELECT c.* EXCLUDE (prev_time, prev_value),
-                   CASE WHEN NOT to_link THEN prev_time
-                        WHEN n.last_time IS NULL OR near_time > n.last_time THEN near_time
+            SELECT c.*,
+                   CASE WHEN n.last_time IS NULL OR near_time > n.last_time THEN near_time
                         ELSE n.last_time END AS prev_time,
-                   CASE WHEN NOT to_link THEN prev_value
-                        WHEN n.last_time IS NULL OR near_time > n.last_time THEN near
+                   CASE WHEN n.last_time IS NULL OR near_time > n.last_time THEN near
                         ELSE n.last_value END AS prev_value
             FROM chained AS c LEFT JOIN neighbour AS n USING (sensor, hour))
         SELECT *, inner_held + {step} AS held, inner_integral + {integral} AS integral
@@ -294,7 +275,7 @@ def _link(cursor: Cursor) -> None:
     )
     cursor.execute(
         "INSERT INTO new_gap SELECT sensor, prev_time, first_time FROM linked "
-        "WHERE to_link AND first_time - prev_time > hold"
+        "WHERE first_time - prev_time > hold"
     )
 
 

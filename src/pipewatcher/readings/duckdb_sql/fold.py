@@ -5,19 +5,21 @@ to a mark in commit-log order; of several writes to one reading the last one sta
 
 An hour is *extended* when all of its new readings are later than its last stored one: its rollup
 is combined with theirs and `raw` need not be read. Otherwise its predecessors are looked up and
-the hour is *recomputed* from `raw`. Both give the same rollup (property-tested).
+the hour is *recomputed* from `raw`. Both give the same rollup (property-tested). Sensors whose
+readings are all in order go the short way of `in_order`, the others that of `derived`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from pipewatcher.model import HOUR, Micros
-from pipewatcher.readings.duckdb_sql.arrivals import arrange
+from pipewatcher.readings.duckdb_sql.arrivals import Columns, Ints, arrange, chosen
 from pipewatcher.readings.duckdb_sql.books import count_folded, count_skipped
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 from pipewatcher.readings.duckdb_sql.derived import (
@@ -25,11 +27,12 @@ from pipewatcher.readings.duckdb_sql.derived import (
     recompute_ranges,
     update_rollups,
 )
+from pipewatcher.readings.duckdb_sql.in_order import extend, renew_latest
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, WHOLE_HISTORY
 
 ROWS_MAX = 200_000
-TEMPORARY = ("predecessor", "newest")
+STORED = "sensor, event_time, value, origin FROM raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ def _fold(cursor: Cursor, now: Micros) -> Folded:
     return Folded(rows=rows, more=mark < last)
 
 
-def _take(cursor: Cursor, mark: int, *, keeps: bool) -> dict[str, Any]:
+def _take(cursor: Cursor, mark: int, *, keeps: bool) -> Columns:
     """The columns of `hot` up to a mark, without what an import that keeps what is stored would
     change."""
     columns = "SELECT sensor, event_time, value, origin, seq FROM"
@@ -82,37 +85,54 @@ def _take(cursor: Cursor, mark: int, *, keeps: bool) -> dict[str, Any]:
     return cursor.execute(f"{columns} taken").fetchnumpy()
 
 
-def _take_in(cursor: Cursor, taken: dict[str, Any], now: Micros) -> None:
-    latest = cursor.execute("SELECT sensor, last_time FROM latest").fetchnumpy()
+def _take_in(cursor: Cursor, taken: Columns, now: Micros) -> None:
+    latest = cursor.execute("SELECT * FROM latest").fetchnumpy()
     holds = cursor.execute("SELECT sensor, hold FROM cadence").fetchnumpy()
     arrivals = arrange(taken, latest, holds)
-    views = {
-        "incoming": arrivals.readings,
-        "arrived_hour": arrivals.hours,
-        "arrived_gap": arrivals.gaps,
-        "arrival": arrivals.sensors,
-    }
-    for name, table in views.items():
-        cursor.register(name, table)
-    try:
-        _add_cadences(cursor)
-        _find_touched(cursor, in_order=arrivals.in_order)
-        _find_predecessors(cursor)
+    late = bool(arrivals.sensors["late"].any())
+    with _views(
+        cursor,
+        incoming=arrivals.readings,
+        arrival=chosen(arrivals.sensors, arrivals.sensors["late"]),
+        arrived_hour=chosen(arrivals.hours, arrivals.hours["late"]),
+        arrived_gap=chosen(arrivals.gaps, arrivals.gaps["late"]),
+    ):
+        _add_cadences(cursor, arrivals.sensors["sensor"], holds["sensor"])
+        cursor.execute(f"CREATE OR REPLACE TEMP TABLE predecessor AS SELECT {STORED} LIMIT 0")
+        if late:
+            _find_touched(cursor)
+            _find_predecessors(cursor)
         if min(arrivals.writes_by_origin) < 0:
             count_outcomes(cursor)
-        count_folded(cursor, arrivals.writes_by_origin)
-        keep_versions(cursor)
-        _replace_in_raw(cursor, arrivals.readings_by_day)
-        if not arrivals.in_order:
+        count_folded(cursor, arrivals.writes_by_origin, arrivals.readings_by_origin, met=late)
+        if late:
+            keep_versions(cursor)
+            _take_out_of_raw(cursor)
+        _put_into_raw(cursor, arrivals.readings_by_day)
+        if late:
             _note_mended(cursor, now)
             _judge_again(cursor)
-        update_rollups(cursor, arrived=True)
-        _update_latest(cursor)
-        drop_temporary(cursor)
-        for table in TEMPORARY:
-            cursor.execute(f"DROP TABLE IF EXISTS {table}")
+            update_rollups(cursor)
+            _update_latest(cursor)
+            drop_temporary(cursor)
+        extend(
+            cursor,
+            chosen(arrivals.hours, ~arrivals.hours["late"]),
+            chosen(arrivals.gaps, ~arrivals.gaps["late"]),
+            latest,
+        )
+        renew_latest(cursor, chosen(arrivals.sensors, ~arrivals.sensors["late"]), latest)
+        cursor.execute("DROP TABLE predecessor")
+
+
+@contextmanager
+def _views(cursor: Cursor, **tables: Columns) -> Iterator[None]:
+    for name, columns in tables.items():
+        cursor.register(name, pa.table(dict(columns)))
+    try:
+        yield
     finally:
-        for name in views:
+        for name in tables:
             cursor.unregister(name)
 
 
@@ -137,25 +157,18 @@ def _mark(cursor: Cursor, bound: int) -> int:
     return bound if switch is None else int(switch) - 1
 
 
-def _add_cadences(cursor: Cursor) -> None:
+def _add_cadences(cursor: Cursor, arrived: Ints, known: Ints) -> None:
     """A row for each sensor that comes for the first time."""
-    cursor.execute(
-        """
-        INSERT INTO cadence
-        SELECT sensor, NULL, NULL, $1, NULL, NULL FROM arrival ANTI JOIN cadence USING (sensor)
-        """,
-        [NO_LIMIT],
-    )
-
-
-def _find_touched(cursor: Cursor, *, in_order: bool) -> None:
-    """`touched`: each (sensor, hour) and whether it extends its rollup."""
-    if in_order:
+    new = np.setdiff1d(arrived, known)
+    if len(new):
         cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE touched AS "
-            "SELECT sensor, hour, true AS extends FROM arrived_hour"
+            "INSERT INTO cadence SELECT unnest($1::INTEGER[]), NULL, NULL, $2, NULL, NULL",
+            [new.tolist(), NO_LIMIT],
         )
-        return
+
+
+def _find_touched(cursor: Cursor) -> None:
+    """`touched`: each (sensor, hour) of the late sensors and whether it extends its rollup."""
     cursor.execute(
         """
         CREATE OR REPLACE TEMP TABLE touched AS
@@ -176,7 +189,7 @@ def _note_mended(cursor: Cursor, now: Micros) -> None:
         INSERT INTO mended
         WITH late AS (
             SELECT sensor, event_time, origin FROM incoming
-            SEMI JOIN (SELECT sensor FROM arrival WHERE NOT in_order) USING (sensor)),
+            SEMI JOIN arrival USING (sensor)),
         inside AS (
             SELECT DISTINCT g.sensor, g.start_time, g.end_time, late.origin
             FROM late ASOF JOIN gap AS g
@@ -194,26 +207,21 @@ def _note_mended(cursor: Cursor, now: Micros) -> None:
 
 def _find_predecessors(cursor: Cursor) -> None:
     """`predecessor`: rows of `raw` that `incoming` overwrites. Extended hours have none."""
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE predecessor "
-        "(sensor INTEGER, event_time BIGINT, value DOUBLE, origin INTEGER)"
-    )
     for start, end in recompute_ranges(cursor):
         cursor.execute(
-            """
+            f"""
             INSERT INTO predecessor
-            SELECT raw.sensor, raw.event_time, raw.value, raw.origin
-            FROM raw SEMI JOIN (
+            SELECT {STORED} SEMI JOIN (
                 SELECT sensor, event_time FROM incoming
                 SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
                 WHERE event_time >= $1 AND event_time < $2) USING (sensor, event_time)
-            WHERE raw.event_time >= $1 AND raw.event_time < $2
+            WHERE event_time >= $1 AND event_time < $2
             """,
             [start, end],
         )
 
 
-def _replace_in_raw(cursor: Cursor, readings_by_day: Mapping[int, int]) -> None:
+def _take_out_of_raw(cursor: Cursor) -> None:
     bounds = one(cursor, "SELECT min(event_time), max(event_time) FROM predecessor")
     if bounds[0] is not None:
         cursor.execute(
@@ -224,6 +232,9 @@ def _replace_in_raw(cursor: Cursor, readings_by_day: Mapping[int, int]) -> None:
             """,
             bounds,
         )
+
+
+def _put_into_raw(cursor: Cursor, readings_by_day: Mapping[int, int]) -> None:
     cursor.execute("INSERT INTO raw SELECT sensor, event_time, value, origin FROM incoming")
     days = pa.table(
         {
@@ -251,6 +262,7 @@ def _update_latest(cursor: Cursor) -> None:
     cursor.execute(
         "INSERT INTO latest SELECT sensor, count, last_time, last_value, first_time FROM newest"
     )
+    cursor.execute("DROP TABLE newest")
 
 
 def _judge_again(cursor: Cursor) -> None:
@@ -258,7 +270,7 @@ def _judge_again(cursor: Cursor) -> None:
     cursor.execute(
         f"""
         UPDATE cadence SET judged_hour = NULL FROM (
-            SELECT sensor, first_time, last_time FROM arrival WHERE NOT in_order) AS late
+            SELECT sensor, first_time, last_time FROM arrival) AS late
         WHERE cadence.sensor = late.sensor AND judged_hour IS NOT NULL
           AND judged_from <= late.last_time
           AND (judged_from = {WHOLE_HISTORY}
