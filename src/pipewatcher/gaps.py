@@ -124,7 +124,8 @@ class GapLedger:
             total = len(chosen)
             if after is not None:
                 chosen = picture.after(chosen, *after)
-            items = [picture.gap(at, now) for at in chosen[:limit].tolist()]
+            newest = picture.newest(chosen, limit)
+            items = [picture.gap(at, now) for at in newest.tolist()]
             more = len(chosen) > limit
             return GapPage(
                 total=total, items=items, next_cursor=items[-1].id if more and items else None
@@ -251,17 +252,16 @@ class Picture:
         self._steps = cadences
         self._names = columns.equipment_ids
         codes = {name: code for code, name in enumerate(self._names)} if marks else {}
-        order = np.lexsort((columns.starts, columns.codes))
-        self._codes = columns.codes[order].astype(np.int64)
-        self._starts = columns.starts[order]
-        self._ends = columns.ends[order]
-        self._now_count = len(order)
+        self._codes = columns.codes.astype(np.int64)
+        self._starts = columns.starts
+        self._ends = columns.ends
+        self._now_count = len(columns)
         self._marks = {
             (codes[mark.equipment_id], mark.start): mark
             for mark in marks
             if mark.equipment_id in codes
         }
-        self._states = np.zeros(len(order), np.int8)
+        self._states = np.zeros(self._now_count, np.int8)
         self._closed_by: dict[tuple[int, int], list[str]] = {}
         self._mended = mended
         if self._marks or len(mended):
@@ -270,7 +270,6 @@ class Picture:
     def chosen(
         self, start: Micros | None, end: Micros | None, states: Sequence[GapState]
     ) -> npt.NDArray[np.intp]:
-        """Newest first."""
         wanted = np.ones(len(self._starts), bool)
         if start is not None:
             wanted &= self._ends > start
@@ -278,10 +277,16 @@ class Picture:
             wanted &= self._starts < end
         if states:
             wanted &= np.isin(self._states, [_STATES.index(state) for state in states])
-        found = np.flatnonzero(wanted)
-        order: npt.NDArray[np.intp] = np.lexsort((self._codes[found], -self._starts[found]))
-        chosen: npt.NDArray[np.intp] = found[order]
-        return chosen
+        return np.flatnonzero(wanted)
+
+    def newest(self, chosen: npt.NDArray[np.intp], limit: int) -> npt.NDArray[np.intp]:
+        """The first so many of these gaps, newest first."""
+        if len(chosen) > limit:
+            starts = self._starts[chosen]
+            chosen = chosen[starts >= np.partition(starts, -limit)[-limit]]
+        order = np.lexsort((self._codes[chosen], -self._starts[chosen]))
+        newest: npt.NDArray[np.intp] = chosen[order[:limit]]
+        return newest
 
     def after(
         self, chosen: npt.NDArray[np.intp], equipment_id: str, start: Micros

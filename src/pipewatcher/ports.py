@@ -209,7 +209,8 @@ class ReadingsStore(Protocol):
         now: Micros,
         equipment_ids: Sequence[str] | None = None,
     ) -> tuple[GapColumns, MendedColumns]:
-        """Gaps that overlap `[start, end)`, and those of which something came: in no order."""
+        """Gaps that overlap `[start, end)`, by code and start; and those of which something came,
+        in no order."""
         ...
 
     async def cadences(self) -> dict[str, Cadence]:

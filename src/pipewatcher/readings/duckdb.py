@@ -332,9 +332,7 @@ class DuckDBStore:
                 names.write_new(cursor)
                 self._count_blocks(cursor, batches)
                 count_stored(cursor, batches)
-                for partition, offset in position.items():
-                    cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
-                    cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
+                _advance(cursor, position)
                 cursor.execute("COMMIT")
             except BaseException:
                 names.forget()
@@ -472,6 +470,15 @@ def _columns(names: Names, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
         origin_column = origins[batch.origin_codes]
     keeps = np.full(len(batch), batch.block is not None and batch.block.keep_stored)
     return sensors[batch.codes], batch.event_times, batch.values, origin_column, keeps
+
+
+def _advance(cursor: Cursor, position: Position) -> None:
+    for partition, offset in position.items():
+        [known] = one(
+            cursor, "UPDATE position SET next = $2 WHERE partition = $1", [partition, offset]
+        )
+        if not known:
+            cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
 
 
 def _roll_back(cursor: Cursor) -> None:

@@ -20,17 +20,16 @@ from pipewatcher.readings.duckdb_sql.averages_anew import figures_anew
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.reads import hour_of
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, SUM_SCALE
-from pipewatcher.readings.duckdb_sql.window_chain import (
+from pipewatcher.readings.duckdb_sql.waiting import (
     NEVER,
-    Chain,
     Flags,
     Floats,
     Ints,
     Points,
-    Runs,
-    runs_of,
+    Waiting,
     sorted_readings,
 )
+from pipewatcher.readings.duckdb_sql.window_chain import Chain, Runs, runs_of
 
 EDGE_ROWS_MAX = 500_000
 """Readings of cut hours that are in memory at a time."""
@@ -100,33 +99,13 @@ def averages(
 
 
 class _Window:
-    """What is stored, as columns by sensor number, and the readings that wait in `hot`."""
-
     def __init__(self, cursor: Cursor, sensors: int, start: Micros, end: Micros) -> None:
         self._cursor = cursor
         self._sensors = sensors
         self._start, self._end = start, end
         self._first_hour, self._last_hour = hour_of(start), hour_of(end - 1)
-        latest = cursor.execute(
-            "SELECT sensor, first_time, last_time, last_value FROM latest"
-        ).fetchnumpy()
-        self._newest = _points(latest, "last_time", "last_value")
-        self._stored_until = np.full(sensors, NEVER)
-        self._stored_until[self._newest.sensor] = self._newest.time
-        self._oldest = np.full(sensors, NO_LIMIT)
-        self._oldest[latest["sensor"]] = latest["first_time"]
-        cadence = cursor.execute("SELECT sensor, hold FROM cadence").fetchnumpy()
-        self._hold = np.full(sensors, NO_LIMIT)
-        self._hold[cadence["sensor"]] = cadence["hold"]
-        hot = cursor.execute(
-            "SELECT sensor, event_time, value, seq FROM hot WHERE NOT keep_stored"
-        ).fetchnumpy()
-        self._waiting = sorted_readings(
-            hot["sensor"], hot["event_time"], hot["value"], hot["seq"], sensors
-        )
-        self.late = np.zeros(sensors, bool)
-        waits = self._waiting
-        self.late[waits.sensor[waits.time <= self._stored_until[waits.sensor]]] = True
+        self._waiting = Waiting(cursor, sensors)
+        self.late = self._waiting.late
 
     def figures(self, now: Micros) -> list[tuple[Any, ...]]:
         """Of the sensors that have a reading before the window's end and none that is late."""
@@ -134,8 +113,9 @@ class _Window:
         next_time = self._end_gaps(chain, now)
         chain.end_gaps(next_time, self._end)
         chain.end(self._end)
-        waits = self._waiting
-        np.minimum.at(self._oldest, waits.sensor, waits.time)
+        oldest = self._waiting.oldest
+        waits = self._waiting.readings
+        np.minimum.at(oldest, waits.sensor, waits.time)
         at = np.flatnonzero(chain.reached & ~self.late)
         inside = chain.count[at] > 0
         mean = np.divide(chain.sum[at], chain.count[at], where=inside, out=np.zeros(len(at)))
@@ -150,10 +130,10 @@ class _Window:
                 _or_none(chain.last_time[at], inside),
                 chain.last_time[at].tolist(),
                 chain.last_value[at].tolist(),
-                self._oldest[at].tolist(),
+                oldest[at].tolist(),
                 chain.held[at].tolist(),
                 chain.integral[at].tolist(),
-                self._hold[at].tolist(),
+                self._waiting.hold[at].tolist(),
                 chain.gap_time[at].tolist(),
                 chain.longest_gap[at].tolist(),
                 strict=True,
@@ -161,7 +141,7 @@ class _Window:
         )
 
     def _chain(self) -> Chain:
-        chain = Chain(self._hold, self._start)
+        chain = Chain(self._waiting.hold, self._start)
         bounds = {"start": self._start, "end": self._end}
         hours = {"first_hour": self._first_hour, "last_hour": self._last_hour}
         cut = self._cursor.execute(CUT, {**bounds, **hours}).fetchnumpy()
@@ -169,7 +149,7 @@ class _Window:
         whole = self._cursor.execute(
             WHOLE.format(days=day_spans, hours=hour_spans), bounds
         ).fetchnumpy()
-        newest = self._newest
+        newest = self._waiting.newest
         chain.pass_by(newest.of(newest.time < self._start))
         for found in (cut, whole):
             before = _points(found, "prev_time", "prev_value")
@@ -179,8 +159,8 @@ class _Window:
         if self._last_hour > self._first_hour:
             self._append_cut(chain, cut, self._last_hour)
         self._reach_back(chain)
-        waits = self._waiting
-        before, runs = runs_of(waits.of(waits.time < self._end), self._hold, self._start)
+        waits = self._waiting.readings
+        before, runs = runs_of(waits.of(waits.time < self._end), self._waiting.hold, self._start)
         chain.pass_by(before)
         chain.append(runs, with_gaps=True)  # Their steps are in no ledger yet.
         return chain
@@ -202,15 +182,17 @@ class _Window:
                 found["sensor"][wanted],
                 found["event_time"][wanted],
                 found["value"][wanted],
-                sensors=self._sensors,
+                None,
+                self._sensors,
             )
-            before, runs = runs_of(readings, self._hold, self._start)
+            before, runs = runs_of(readings, self._waiting.hold, self._start)
             chain.pass_by(before)
             chain.append(runs)
 
     def _reach_back(self, chain: Chain) -> None:
         """For a window in the past: sensors without a reading in it, but on both of its sides."""
-        astride = ~chain.reached & (self._stored_until >= self._end) & (self._oldest < self._start)
+        known = self._waiting
+        astride = ~chain.reached & (known.stored_until >= self._end) & (known.oldest < self._start)
         if astride.any():
             found = self._cursor.execute(
                 BEYOND, {"end": self._end, "last_hour": self._last_hour}
@@ -228,11 +210,11 @@ class _Window:
         chain.gap_time[at] += ledger["total"]
         chain.longest_gap[at] = np.maximum(chain.longest_gap[at], ledger["longest"])
         next_time = np.full(self._sensors, NO_LIMIT)
-        waits = self._waiting
+        waits = self._waiting.readings
         later = waits.of(waits.time >= self._end)
         np.minimum.at(next_time, later.sensor, later.time)
         next_time[next_time == NO_LIMIT] = now
-        next_time[self._stored_until >= self._end] = NEVER
+        next_time[self._waiting.stored_until >= self._end] = NEVER
         return next_time
 
 

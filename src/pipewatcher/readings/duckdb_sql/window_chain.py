@@ -15,26 +15,9 @@ import numpy.typing as npt
 
 from pipewatcher.model import Micros
 from pipewatcher.readings.duckdb_sql.schema import SUM_SCALE
+from pipewatcher.readings.duckdb_sql.waiting import NEVER, Flags, Floats, Ints, Points
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 Number = TypeVar("Number", np.int64, np.float64)
-
-NEVER = np.iinfo(np.int64).min // 4
-"""Before every reading, and far enough from the edge that a hold limit can be added."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Points:
-    """One reading of each of some sensors."""
-
-    sensor: Ints
-    time: Ints
-    value: Floats
-
-    def of(self, chosen: Flags) -> Points:
-        return Points(sensor=self.sensor[chosen], time=self.time[chosen], value=self.value[chosen])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,19 +155,3 @@ def _reduced(by: np.ufunc, column: npt.NDArray[Number], heads: Ints) -> npt.NDAr
         return column[:0]
     found: npt.NDArray[Number] = by.reduceat(column, heads)
     return found
-
-
-def sorted_readings(
-    sensor: Ints, time: Ints, value: Floats, order: Ints | None = None, sensors: int = 2**31
-) -> Points:
-    """By sensor and time; of several with the same time the one with the highest `order`."""
-    key = sensor.astype(np.uint16) if sensors <= 2**16 else sensor
-    by = np.argsort(key, kind="stable")
-    found = Points(sensor=sensor[by], time=time[by], value=value[by])
-    same = found.sensor[1:] == found.sensor[:-1]
-    if not (same & (found.time[1:] <= found.time[:-1])).any():
-        return found
-    by = np.lexsort((time, sensor) if order is None else (order, time, sensor))
-    found = Points(sensor=sensor[by], time=time[by], value=value[by])
-    overtaken = (found.sensor[1:] == found.sensor[:-1]) & (found.time[1:] == found.time[:-1])
-    return found.of(np.append(~overtaken, True))
