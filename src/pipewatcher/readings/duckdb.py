@@ -473,12 +473,10 @@ def _columns(names: Names, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
 
 
 def _advance(cursor: Cursor, position: Position) -> None:
+    # Not UPDATE: beside a question that is older than it, no checkpoint could be made.
     for partition, offset in position.items():
-        [known] = one(
-            cursor, "UPDATE position SET next = $2 WHERE partition = $1", [partition, offset]
-        )
-        if not known:
-            cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
+        cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
+        cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
 
 
 def _roll_back(cursor: Cursor) -> None:
