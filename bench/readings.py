@@ -160,7 +160,7 @@ async def main(days: int, folder: Path) -> None:
             f"means of {SENSORS} sensors, {name}: median {statistics.median(took):.0f} ms, "
             f"max {max(took):.0f} ms; raw scan {raw:.0f} ms: {raw / statistics.median(took):.1f} x"
         )
-    since = END
+    (since,) = store._cursor().execute("SELECT max(last_time) FROM latest").fetchone() or (END,)
     for name, late_each in (("", 10**9), (", one in 100 an hour late", 100)):
         since += 2 * MINUTE
         before = await store.stats()

@@ -61,6 +61,8 @@ T = TypeVar("T")
 
 FOLD_INTERVAL_S = 1.0
 FOLD_ROWS = 200_000
+HOT_ROWS_MAX = 600_000
+"""Where folds fall behind, who appends folds first: memory and questions stay bounded."""
 UPKEEP_INTERVAL_S = 60.0
 WAL_BYTES_MAX = 16 * 2**20
 QUERY_THREADS = 3
@@ -324,6 +326,8 @@ class DuckDBStore:
         cursor = self._cursor()
         if covers(self._position(), position):
             return
+        if self._hot_rows() >= HOT_ROWS_MAX:
+            self._fold_once()
         with self._commit_lock:
             cursor.execute("BEGIN")
             names = self._known()
