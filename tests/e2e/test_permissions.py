@@ -8,14 +8,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from credentials import Credentials, all_credentials, bearer, made, until_refused
 from pipewatcher.identity.roles import ADMINISTER, OPERATE, PERMISSIONS, READ, ROLES
 from server import AUTH, Server
 
@@ -28,63 +27,10 @@ CLIENT = httpx.Client(timeout=20)
 """Making one takes longer than most answers."""
 
 
-@dataclass
-class Credentials:
-    server: Server
-    bad: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Kind -> headers that must be refused everywhere with 401."""
-    good: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Role -> headers."""
-    cookies: dict[str, str] = field(default_factory=dict)
-    """Role -> the session's cookie."""
-
-
-def made(server: Server, **token: Any) -> dict[str, Any]:
-    answer = httpx.post(f"{server.url}/api/v1/tokens", json=token, headers=AUTH)
-    assert answer.status_code == 201, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def bearer(token: dict[str, Any]) -> dict[str, str]:
-    return {"authorization": f"Bearer {token['token']}"}
-
-
 @pytest.fixture(scope="module")
 def credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Credentials]:
     with Server(tmp_path_factory.mktemp("permissions") / "data") as server:
-        found = Credentials(server)
-        soon = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
-        expired = made(server, name="expired", role="admin", expires=soon)
-        revoked = made(server, name="revoked", role="admin")
-        rotated = made(server, name="rotated", role="admin")
-        url = f"{server.url}/api/v1/tokens"
-        httpx.post(f"{url}/{rotated['id']}/rotate", json={"overlapSeconds": 0}, headers=AUTH)
-        assert httpx.delete(f"{url}/{revoked['id']}", headers=AUTH).status_code == 204
-        found.bad = {
-            "nothing": {},
-            "wrong token": {"authorization": f"Bearer pw_{'0' * 64}"},
-            "no token": {"authorization": "Basic eDp4"},
-            "wrong cookie": {"cookie": "pw_session=x"},
-            "expired": bearer(expired),
-            "revoked": bearer(revoked),
-            "rotated away": bearer(rotated),
-        }
-        for role in ROLES:
-            token = made(server, name=f"a-{role}", role=role)
-            found.good[role] = bearer(token)
-            signed = httpx.post(f"{server.url}/api/v1/session", json={"token": token["token"]})
-            if role != "device":
-                found.cookies[role] = signed.headers["set-cookie"].partition(";")[0]
-        until_refused(server, found.bad["expired"])
-        yield found
-
-
-def until_refused(server: Server, headers: dict[str, str]) -> None:
-    until = time.monotonic() + 30
-    while httpx.get(f"{server.url}/api/v1/session", headers=headers).status_code != 401:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+        yield all_credentials(server)
 
 
 def routes(server: Server) -> list[str]:

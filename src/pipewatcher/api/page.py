@@ -34,12 +34,18 @@ class Page:
     def answer(self, path: str) -> Response:
         """Raises `NotFound` for what is not in the folder."""
         for name in (path, f"{path}.html", f"{path}/index.html".lstrip("/")):
-            file = (self._folder / name).resolve()
-            if file.is_relative_to(self._folder) and file.is_file():
+            if (file := self._found(name)) is not None:
                 return self._file(file, path)
         if path in {"", "index.html"}:
             return HTMLResponse(_NOT_BUILT, headers={"content-security-policy": _policy(b"")})
         raise NotFound
+
+    def _found(self, name: str) -> Path | None:
+        try:
+            file = (self._folder / name).resolve()
+            return file if file.is_relative_to(self._folder) and file.is_file() else None
+        except (OSError, ValueError):  # longer than a name may be, or with a NUL in it
+            return None
 
     def _file(self, file: Path, path: str) -> Response:
         headers = {"cache-control": "no-cache"}

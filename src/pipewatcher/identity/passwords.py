@@ -28,6 +28,7 @@ LENGTH_MAX = 256
 WAITING_MAX = 32
 """At 20 ms each nobody waits much longer than half a second."""
 NICENESS = 10
+"""More than the process has: an absolute one would put it before a process that is niced itself."""
 
 _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")
 
@@ -109,4 +110,6 @@ def _weak(reason: str) -> InvalidRequest:
 def _step_back() -> None:
     """Only this thread, where the system knows priorities of threads."""
     with contextlib.suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        present = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, present + NICENESS)
