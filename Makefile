@@ -48,6 +48,14 @@ wheel: page ## build dist/*.whl with the page in it
 lock: ## remake the lock files (make lock ARGS=--upgrade for the newest versions; needs uv)
 	@deploy/dev/lock.sh $(ARGS)
 
+.PHONY: audit
+audit: ## ask PyPI and npm for known holes in what is shipped
+	@deploy/dev/audit.sh
+
+.PHONY: sbom
+sbom: ## list what is shipped, as CycloneDX, in dist/sbom-*.cdx.json
+	@deploy/dev/audit.sh --sbom
+
 .PHONY: servers
 servers: ## install what test-all needs from the system (Debian, Ubuntu; root)
 	@deploy/dev/install-test-servers.sh

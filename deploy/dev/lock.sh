@@ -14,3 +14,4 @@ compile pyproject.toml --output-file requirements.lock "$@"
 compile pyproject.toml --group dev --constraints requirements.lock \
     --output-file requirements-dev.lock "$@"
 compile --group page --output-file deploy/dev/requirements-page.lock "$@"
+compile --group audit --output-file deploy/dev/requirements-audit.lock "$@"

@@ -195,3 +195,30 @@ async def test_a_flood_of_sign_ins_neither_starves_readings_nor_keeps_the_real_u
         await asyncio.gather(*attackers)
     assert statuses.keys() <= {401, 429, 503}
     assert statuses[401] < sum(statuses.values())
+
+
+def test_what_the_first_start_makes_stands_in_the_audit(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", environment={"PIPEWATCHER_DISK_FREE_MIN_MB": "0"}) as server:
+        told = server._process.stdout.readline() + server._process.stdout.readline()  # type: ignore[union-attr]
+        token = told.decode().rpartition(": ")[2].strip()
+        headers = {"authorization": f"Bearer {token}"}
+        entries = httpx.get(f"{server.url}/api/v1/audit", headers=headers).json()["items"]
+        assert [(one["actor"], one["action"]) for one in entries] == [
+            ("first start", "person.invite"),
+            ("first start", "token.create"),
+        ]
+        assert token not in str(entries)
+
+
+def test_refusals_are_logged_with_where_they_came_from_but_not_with_what_was_shown(
+    server: Server,
+) -> None:
+    httpx.post(
+        f"{server.url}/api/v1/session", json={"name": "mistyped secret", "password": "x y z"}
+    )
+    httpx.get(f"{server.url}/api/v1/users", headers={"authorization": "Bearer pw_nonsense"})
+    log = server.output()
+    assert "POST /api/v1/session from 127.0.0.1 was refused: unauthorized" in log
+    assert "GET /api/v1/users from 127.0.0.1 was refused: unauthorized" in log
+    for shown in ("mistyped secret", "x y z", "pw_nonsense"):
+        assert shown not in log

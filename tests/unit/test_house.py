@@ -13,7 +13,12 @@ from packaging.utils import canonicalize_name
 
 TOP = Path(__file__).parents[2]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))
-LOCKS = ["requirements.lock", "requirements-dev.lock", "deploy/dev/requirements-page.lock"]
+LOCKS = [
+    "requirements.lock",
+    "requirements-dev.lock",
+    "deploy/dev/requirements-page.lock",
+    "deploy/dev/requirements-audit.lock",
+]
 
 
 def locked(name: str) -> dict[str, set[str]]:
@@ -31,6 +36,7 @@ def locked(name: str) -> dict[str, set[str]]:
         ("requirements.lock", PROJECT["project"]["dependencies"]),
         ("requirements-dev.lock", PROJECT["dependency-groups"]["dev"]),
         ("deploy/dev/requirements-page.lock", PROJECT["dependency-groups"]["page"]),
+        ("deploy/dev/requirements-audit.lock", PROJECT["dependency-groups"]["audit"]),
     ],
 )
 def test_every_dependency_is_locked_at_a_version_that_the_project_allows(

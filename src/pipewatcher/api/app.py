@@ -32,6 +32,7 @@ from pipewatcher.api import (
     users,
 )
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
+from pipewatcher.api.auth import address_of
 from pipewatcher.api.headers import HostCheck, SecurityHeaders
 from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.page import page_router
@@ -47,9 +48,12 @@ from pipewatcher.errors import (
 from pipewatcher.identity.roles import ANYONE, PERMISSIONS
 from pipewatcher.model import Rejection
 from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers
+from pipewatcher.rate import RateLimit
 
 log = logging.getLogger(__name__)
 
+REFUSALS_LOGGED_PER_S = 10
+"""Whoever asks for nothing but refusals does not fill the log."""
 INGEST_PATH = "/api/v1/readings"
 BODIES = [
     session.WhoAmI,
@@ -126,6 +130,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.sign_in_limit = SignInLimit()
+    app.state.refusals_logged = RateLimit(REFUSALS_LOGGED_PER_S)
     # The endpoint answers the wrong method itself, but GET belongs to the readings' query.
     app.router.routes.append(
         Route(INGEST_PATH, services.ingest, methods=["POST"], include_in_schema=False)
@@ -177,8 +182,12 @@ def _answer(error: PipeWatcherError) -> Response:
     )
 
 
-async def _known(_: Request, error: Exception) -> Response:
+async def _known(request: Request, error: Exception) -> Response:
     assert isinstance(error, PipeWatcherError)
+    if error.status in {401, 403, 421, 429} and not request.app.state.refusals_logged.take():
+        # Never who it claimed to be: people type passwords where names belong.
+        place = f"{request.method} {request.scope['route'].path}"
+        log.warning("%s from %s was refused: %s", place, address_of(request), error.code)
     return _answer(error)
 
 

@@ -21,9 +21,12 @@ from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Answers, Services
 from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX
 from pipewatcher.identity.audit import Audit
+from pipewatcher.identity.people import FIRST
 from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.token_service import TokenService
+from pipewatcher.identity.tokens import FIRST_TOKEN
 from pipewatcher.memory import collect_rarely, give_back_freed_memory
+from pipewatcher.model import Principal
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import Settings, names_of
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
@@ -43,6 +46,7 @@ from pipewatcher.wiring.supervision import cause_of, run_in
 
 PAGE = Path(__file__).parent.parent / "page"
 FILES_WANTED = 65_536
+FIRST_START = Principal(name=FIRST, role="admin", by="local")
 
 
 async def serve(
@@ -83,12 +87,15 @@ async def serve(
 async def _serving(settings: Settings) -> AsyncIterator[Historian]:
     """With the first credentials: a command beside it would make secrets that nobody sees."""
     async with historian(settings) as running:
+        audit = Audit(running.registry)
         invites = settings.admin_token is None and running.queries is not None
-        yield replace(
-            running,
-            first_token=await running.authenticator.start(),
-            first_invitation=await running.people.first_invitation() if invites else None,
-        )
+        token = await running.authenticator.start()
+        invitation = await running.people.first_invitation() if invites else None
+        if token is not None:
+            await audit.record(FIRST_START, "", "token.create", f"token:{FIRST_TOKEN}")
+        if invitation is not None:
+            await audit.record(FIRST_START, "", "person.invite", "invitation:first admin")
+        yield replace(running, first_token=token, first_invitation=invitation)
 
 
 async def _certificate(stack: contextlib.AsyncExitStack, running: Historian) -> Certificate | None:
