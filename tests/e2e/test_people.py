@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server import AUTH, Server
+from server import AUTH, TOKEN, Server
 
 pytestmark = pytest.mark.e2e
 PASSWORD = "several words in a row"
@@ -222,3 +222,13 @@ def test_refusals_are_logged_with_where_they_came_from_but_not_with_what_was_sho
     assert "GET /api/v1/users from 127.0.0.1 was refused: unauthorized" in log
     for shown in ("mistyped secret", "x y z", "pw_nonsense"):
         assert shown not in log
+
+
+def test_a_sign_in_ends_the_session_that_its_browser_had(server: Server) -> None:
+    with httpx.Client(base_url=server.url) as browser:
+        browser.post("/api/v1/session", json={"token": TOKEN})
+        before = {"cookie": f"pw_session={browser.cookies['pw_session']}"}
+        assert httpx.get(f"{server.url}/api/v1/session", headers=before).status_code == 200
+        browser.post("/api/v1/session", json={"token": TOKEN})
+        assert browser.get("/api/v1/session").status_code == 200
+    assert httpx.get(f"{server.url}/api/v1/session", headers=before).status_code == 401

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import pipewatcher
-from credentials import Credentials, all_credentials
+from credentials import Credentials, all_credentials, made
 from mqtt_harness import Raw, connect, publish, reading
 from pipewatcher.identity.roles import PERMISSIONS, ROLES, WRITE_READINGS
 from server import Server
@@ -117,3 +117,28 @@ def test_no_file_beside_the_page_is_served(credentials: Credentials, path: str) 
         raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65_536), b""))
     assert int(answer.split(b" ", 2)[1]) == 404, answer[:200]
+
+
+def test_over_mqtt_too_a_token_writes_its_own_sensors_and_no_other(
+    credentials: Credentials,
+) -> None:
+    token = made(credentials.server, name="scoped", role="device", writesPrefix="A-")["token"]
+    raw = Raw(socket.create_connection(("127.0.0.1", credentials.server.mqtt_port), 30))
+    try:
+        raw.send(connect(5, token=token))
+        assert raw.packet()[1][1] == ACCEPTED
+        for equipment_id, reason in (("A-1", None), ("B-1", 0x87)):
+            raw.send(publish(reading(equipment_id)))
+            kind, body = raw.packet()
+            assert kind == 0x40
+            assert (body[2] if len(body) > 2 else None) == reason, equipment_id
+    finally:
+        raw.close()
+
+
+def test_nothing_is_echoed_to_who_traces(credentials: Credentials) -> None:
+    for path in ("/", "/api/v1/session", "/api/v1/readings"):
+        url = credentials.server.url + path
+        answer = httpx.request("TRACE", url, headers={"x-secret": "echo me"})
+        assert answer.status_code == 405, path
+        assert "echo me" not in answer.text

@@ -135,7 +135,10 @@ async def sign_in(request: Request, body: SignIn) -> Response:
 async def signed_in(
     request: Request, response: Response, secret: str, session: Session, person: Person | None
 ) -> Response:
-    """The response with the cookies, and an entry in the audit; `person` has shown a password."""
+    """The response with the cookies, and an entry in the audit; `person` has shown a password.
+    What this browser was signed in as before ends."""
+    if before := cookie_of(request):
+        await services_of(request).sessions.sign_out(before)
     who = Principal(name=session.name, role=session.role, by="session")
     by = None if session.provider is None else {"provider": session.provider}
     await audited(request, who, "session.begin", f"session:{session.id}", None, by)
