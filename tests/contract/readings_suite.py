@@ -204,6 +204,37 @@ class ReadingsSuite:
             assert (average.last_time, average.last_value) == (NOON - 3 * DAY, 7.0)
             await store.settle()
 
+    @pytest.mark.parametrize("sensors", [31, 31 * 40], ids=["a few sensors", "many sensors"])
+    async def test_the_first_and_last_reading_are_told_wherever_in_the_window_they_are(
+        self, store: ReadingsStore, sensors: int
+    ) -> None:
+        start, end = NOON - 7 * DAY, NOON
+        places = [start - DAY, start + MINUTE, start + 3 * DAY, end - MINUTE, end + DAY]
+        times = {
+            f"EQ-{n}": [time + n for bit, time in enumerate(places) if (n % 31 + 1) >> bit & 1]
+            for n in range(sensors)
+        }
+        for position in range(len(places)):
+            writes = self.live(
+                *(
+                    (name, some[position], some[position])
+                    for name, some in times.items()
+                    if position < len(some)
+                )
+            )
+            await store.append(batches_of(writes), {0: position + 1})
+        for _ in range(2):
+            answered = {a.equipment_id: a for a in await store.averages(start, end)}
+            assert answered.keys() == {name for name, some in times.items() if some[0] < end}
+            for name, average in answered.items():
+                seen = [time for time in times[name] if time < end]
+                inside = [time for time in seen if time >= start]
+                assert average.count == len(inside)
+                assert average.first_time == (inside[0] if inside else None)
+                assert average.last_in_window == (inside[-1] if inside else None)
+                assert (average.last_time, average.last_value) == (seen[-1], seen[-1])
+            await store.settle()
+
     async def test_values_come_back_bit_for_bit(self, store: ReadingsStore) -> None:
         values = [-0.0, 5e-324, 1.7976931348623157e308, -1.7976931348623157e308, 0.1 + 0.2]
         writes = self.live(*(("EQ-1", NOON + i * SECOND, v) for i, v in enumerate(values)))

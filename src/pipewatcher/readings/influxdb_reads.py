@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 
 from pipewatcher.model import (
+    HOUR,
     IMPORT_ORIGIN_PREFIX,
     Bucket,
     Micros,
@@ -31,11 +32,18 @@ from pipewatcher.readings.influxdb_rollups import (
 
 SCALE = 2.0**-32
 """Sums are kept times this, so that a few huge values do not add up to infinity."""
+NAMED_MAX = 500
+"""Sensors that are named in a question; more are asked for by asking for all."""
 _FOUR = tuple[int, int, float, float, float]
+_Stamped: TypeAlias = tuple[Micros, float]
 
 
 def between(start: Micros, end: Micros) -> str:
     return f"time >= {max(start, TIME_MIN)}u AND time < {min(end, TIME_MAX)}u"
+
+
+def _named(tags: Sequence[str]) -> str:
+    return f" AND equipmentId =~ /^({'|'.join(tags)})$/"
 
 
 def _of(span: Span) -> str:
@@ -98,7 +106,7 @@ async def versions(http: InfluxHttp, width: str, start: Micros, end: Micros) -> 
 
 async def rolled(http: InfluxHttp, width: str, start: Micros, end: Micros) -> dict[Unit, str]:
     """The token that each unit's rollup holds."""
-    return await _tokens(http, "reading_rollup", width, start, end)
+    return await _tokens(http, "reading_figures", width, start, end)
 
 
 async def _tokens(
@@ -119,9 +127,8 @@ async def _tokens(
 async def averages(http: InfluxHttp, start: Micros, end: Micros) -> list[SensorAverage]:
     whole, edges = plan(start, end)
     figures = Figures()
-    firsts, lasts, voids, _ = await asyncio.gather(
-        _ends(http, "first", start, end),
-        _ends(http, "last", TIME_MIN, end),
+    (firsts, lasts), voids, _ = await asyncio.gather(
+        _ends(http, start, end),
         asyncio.gather(*(_add_rollups(http, figures, *part) for part in whole)),
         asyncio.gather(*(_add_raw(http, figures, span) for span in edges)),
     )
@@ -140,7 +147,7 @@ async def _add_rollups(
     """Adds what is valid; the units that are not must be asked from raw."""
     tokens = await versions(http, width, start, end)
     [series] = await http.query(
-        f"SELECT token, body FROM reading_rollup WHERE width = '{width}' AND "
+        f"SELECT token, body FROM reading_figures WHERE width = '{width}' AND "
         f"{between(start, end)} GROUP BY part",
         row=tuple[int, str, str],
     )
@@ -161,14 +168,43 @@ async def _add_raw(http: InfluxHttp, figures: Figures, span: Span) -> None:
 
 
 async def _ends(
-    http: InfluxHttp, which: str, start: Micros, end: Micros
-) -> dict[str, tuple[Micros, float]]:
-    """The first or last reading of each sensor in `[start, end)`, by tag."""
-    [series] = await http.query(
-        f"SELECT {which}(value) FROM reading WHERE {between(start, end)} GROUP BY equipmentId",
-        row=tuple[int, float],
+    http: InfluxHttp, start: Micros, end: Micros
+) -> tuple[dict[str, _Stamped], dict[str, _Stamped]]:
+    """By tag the first reading in `[start, end)`, and the last before `end` whenever it was.
+
+    Asked where it should be, in the window's first and last hour; only for the sensors that have
+    none there, everywhere: for all of them that would take longer than all the rest of a mean.
+    """
+    near_start, near_end = min(end, start + HOUR), max(start, end - HOUR)
+    tags, firsts, lasts = await asyncio.gather(
+        sensor_tags(http),
+        _end(http, "first", start, near_start),
+        _end(http, "last", near_end, end),
     )
-    return {rows.tags["equipmentId"]: rows.values[0] for rows in series}
+    unseen = [tag for tag in tags if tag not in lasts]
+    lasts |= await _end(http, "last", TIME_MIN, near_end, unseen)
+    begun_later = [
+        tag for tag, (time, _) in lasts.items() if time >= near_start and tag not in firsts
+    ]
+    firsts |= await _end(http, "first", near_start, end, begun_later)
+    return firsts, lasts
+
+
+async def _end(
+    http: InfluxHttp, which: str, start: Micros, end: Micros, tags: Sequence[str] | None = None
+) -> dict[str, _Stamped]:
+    """The first or last reading in `[start, end)`, by tag; of all sensors when `tags` is None."""
+    if start >= end or (tags is not None and not tags):
+        return {}
+    where = between(start, end)
+    if tags is not None and len(tags) <= NAMED_MAX:
+        where += _named(tags)
+    [series] = await http.query(
+        f"SELECT {which}(value) FROM reading WHERE {where} GROUP BY equipmentId",
+        row=_Stamped,
+    )
+    found = {rows.tags["equipmentId"]: rows.values[0] for rows in series}
+    return found if tags is None else {tag: found[tag] for tag in tags if tag in found}
 
 
 def _average(
@@ -201,9 +237,8 @@ async def series(
     http: InfluxHttp, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
 ) -> list[Series]:
     names = list(dict.fromkeys(equipment_ids))
-    tags = "|".join(tag_of(name) for name in names)
     times = between(start, end)
-    where = f" AND equipmentId =~ /^({tags})$/"
+    where = _named([tag_of(name) for name in names])
     group = f"GROUP BY equipmentId, time({bucket}u) fill(none)"
     figures, [counts] = await asyncio.gather(
         _figures(http, times, where, group),

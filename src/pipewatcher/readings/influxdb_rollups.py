@@ -1,7 +1,7 @@
 """Rollups: the figures of all sensors of one part of the plant over one hour or day, as one point.
 
 After every write each touched (width, start, part) is given a new random *token* in measurement
-`reading_version`. A rollup (measurement `reading_rollup`) holds the token that it read before it
+`reading_version`. A rollup (measurement `reading_figures`) holds the token that it read before it
 looked at the readings, and counts only while that still is the unit's token. A rollup that was
 overtaken by a write, or comes late from a slow process, is thereby void, never wrong; and as one
 point is written whole or not at all, so is a rollup.
@@ -84,16 +84,17 @@ def version_line(unit: Unit, token: str) -> str:
 
 
 def rollup_line(unit: Unit, token: str, tags: Sequence[str], table: npt.NDArray[np.float64]) -> str:
-    body = base64.b85encode(zlib.compress("\n".join(tags).encode() + b"\0" + table.tobytes(), 1))
-    text = body.decode().replace("\\", "\\\\").replace('"', '\\"')
+    packed = zlib.compress("\n".join(tags).encode() + b"\0" + table.tobytes(), 1)
+    # Base 64 is longer than base 85, but decoded by C: a month of it in 10 instead of 700 ms.
+    body = base64.b64encode(packed).decode()
     return (
-        f'reading_rollup,width={unit.width},part={unit.part} token="{token}",body="{text}" '
+        f'reading_figures,width={unit.width},part={unit.part} token="{token}",body="{body}" '
         f"{unit.start}"
     )
 
 
 def read_rollup(body: str) -> tuple[list[str], npt.NDArray[np.float64]]:
-    names, _, table = zlib.decompress(base64.b85decode(body)).partition(b"\0")
+    names, _, table = zlib.decompress(base64.b64decode(body)).partition(b"\0")
     return names.decode().split("\n"), np.frombuffer(table).reshape(-1, 4)
 
 
