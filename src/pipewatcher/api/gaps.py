@@ -85,7 +85,7 @@ class GapRequest(BaseModel):
     source: Annotated[str | None, Field(max_length=200)] = None
 
 
-@router.get("", responses=answers(GapsPage, also_csv=True))
+@router.get("", responses=answers(GapsPage, also_csv=True, errors=(409, 422)))
 async def gaps(
     request: Request,
     _: Caller,
@@ -120,7 +120,7 @@ async def gaps(
     return await asyncio.to_thread(encode)
 
 
-@router.get("/incidents", responses=answers(IncidentsPage))
+@router.get("/incidents", responses=answers(IncidentsPage, errors=(409, 422)))
 async def incidents(
     request: Request,
     _: Caller,
