@@ -18,11 +18,12 @@ from pipewatcher.model import (
     Series,
     StoredReading,
 )
-from pipewatcher.readings.influxdb_http import InfluxHttp, NotANumber
+from pipewatcher.readings.influxdb_http import InfluxHttp, NotANumber, Rows
 from pipewatcher.readings.influxdb_lines import PARTS, TIME_MAX, TIME_MIN, id_of, tag_of
 from pipewatcher.readings.influxdb_rollups import (
     WIDTHS,
     Figures,
+    Rollup,
     Span,
     Unit,
     plan,
@@ -134,8 +135,7 @@ async def averages(http: InfluxHttp, start: Micros, end: Micros) -> list[SensorA
     )
     spans = void_spans([unit for some in voids for unit in some])
     await asyncio.gather(*(_add_raw(http, figures, span) for span in spans))
-    total = figures.total().tolist()
-    found = {tag: total[at] for tag, at in figures.index.items()}
+    found = await asyncio.to_thread(figures.total)
     return [
         _average(tag, found.get(tag), firsts.get(tag), last, start) for tag, last in lasts.items()
     ]
@@ -151,14 +151,23 @@ async def _add_rollups(
         f"{between(start, end)} GROUP BY part",
         row=tuple[int, str, str],
     )
+    valid = await asyncio.to_thread(_take_valid, series, width, tokens)
+    for tags, table in valid:
+        figures.add(tags, table)
+    return list(tokens)
+
+
+def _take_valid(series: Sequence[Rows], width: str, tokens: dict[Unit, str]) -> list[Rollup]:
+    """Leaves in `tokens` what has no valid rollup."""
+    valid = []
     for rows in series:
         part = int(rows.tags["part"])
         for time, token, body in rows.values:
             unit = Unit(width, time, part)
             if tokens.get(unit) == token:
-                figures.add(*read_rollup(body))
+                valid.append(read_rollup(body))
                 del tokens[unit]
-    return list(tokens)
+    return valid
 
 
 async def _add_raw(http: InfluxHttp, figures: Figures, span: Span) -> None:

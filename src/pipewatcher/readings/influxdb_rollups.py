@@ -13,6 +13,7 @@ import base64
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ import numpy.typing as npt
 from pipewatcher.model import DAY, HOUR, Micros
 from pipewatcher.readings.influxdb_lines import PARTS, Points, part_of
 
+Rollup: TypeAlias = tuple[list[str], npt.NDArray[np.float64]]
+"""Tags, and a row for each: count, sum / 2³², min, max."""
 WIDTHS: dict[str, Micros] = {"1d": DAY, "1h": HOUR}
 
 
@@ -47,26 +50,27 @@ class Span:
 class Figures:
     """Count, sum / 2³², minimum and maximum by sensor, added up from any number of sources."""
 
-    index: dict[str, int] = field(default_factory=dict)
-    _tables: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]] = field(
-        default_factory=list
-    )
+    _tags: list[str] = field(default_factory=list)
+    _tables: list[npt.NDArray[np.float64]] = field(default_factory=list)
 
     def add(self, tags: Sequence[str], table: npt.NDArray[np.float64]) -> None:
         """`table` has a row per tag: count, sum / 2³², min, max."""
-        index = self.index
-        at = np.fromiter((index.setdefault(tag, len(index)) for tag in tags), np.intp, len(tags))
-        self._tables.append((at, table))
+        self._tags += tags
+        self._tables.append(table)
 
-    def total(self) -> npt.NDArray[np.float64]:
-        """A row per entry of `index`; count 0 never occurs."""
-        found = np.empty((len(self.index), 4))
-        found[:] = (0.0, 0.0, np.inf, -np.inf)
-        for at, table in self._tables:
-            found[at, :2] += table[:, :2]
-            found[at, 2] = np.minimum(found[at, 2], table[:, 2])
-            found[at, 3] = np.maximum(found[at, 3], table[:, 3])
-        return found
+    def total(self) -> dict[str, list[float]]:
+        """By tag; count 0 never occurs."""
+        codes = {tag: code for code, tag in enumerate(dict.fromkeys(self._tags))}
+        at = np.fromiter(map(codes.__getitem__, self._tags), np.intp, len(self._tags))
+        found = np.empty((4, len(codes)))
+        found[:] = [[0.0], [0.0], [np.inf], [-np.inf]]
+        # All at once: a month is thousands of small tables.
+        columns = np.concatenate(self._tables or [np.empty((0, 4))]).T
+        for add, into, column in zip(
+            (np.add, np.add, np.minimum, np.maximum), found, columns, strict=True
+        ):
+            add.at(into, at, column)
+        return dict(zip(codes, found.T.tolist(), strict=True))
 
 
 def units_of(points: Points) -> set[Unit]:
@@ -93,7 +97,7 @@ def rollup_line(unit: Unit, token: str, tags: Sequence[str], table: npt.NDArray[
     )
 
 
-def read_rollup(body: str) -> tuple[list[str], npt.NDArray[np.float64]]:
+def read_rollup(body: str) -> Rollup:
     names, _, table = zlib.decompress(base64.b64decode(body)).partition(b"\0")
     return names.decode().split("\n"), np.frombuffer(table).reshape(-1, 4)
 
