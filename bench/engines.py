@@ -11,30 +11,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gzip
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 import numpy as np
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from pipewatcher.commit_log.kafka import KafkaCommitLog  # noqa: E402
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch, RefusedReading, covers  # noqa: E402
+import engines_writer  # noqa: E402
+
+from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch  # noqa: E402
 from pipewatcher.readings.influxdb import InfluxDBStore  # noqa: E402
 from pipewatcher.readings.influxdb_reads import raw_figures  # noqa: E402
 from pipewatcher.readings.influxdb_rollups import Span  # noqa: E402
-from pipewatcher.writer import Writer  # noqa: E402
 from server import TOKEN, Server  # noqa: E402
-from servers.influxdb import PASSWORD, USER, InfluxDB  # noqa: E402
+from servers.influxdb import InfluxDB  # noqa: E402
 from servers.kafka import KafkaCluster  # noqa: E402
 from servers.mongodb import MongoDB  # noqa: E402
 
@@ -112,78 +109,15 @@ def wrk(url: str) -> float:
     return float(rate)
 
 
-async def writer(folder: Path) -> None:
+def writer(folder: Path) -> None:
     steps = WRITER_READINGS // SENSORS
-    batches = [
-        batch(END - (steps - np.arange(at, min(at + 20, steps))) * MINUTE)
-        for at in range(0, steps, 20)
-    ]
-    with KafkaCluster(folder / "kafka") as kafka, InfluxDB(folder / "influxdb") as influxdb:
-        influxdb.query("CREATE DATABASE direct")
-        bodies = [line_protocol(one) for one in batches]
-        rates: dict[str, list[float]] = {"best client": [], "writer": []}
-        for turn in range(ROUNDS):
-            began = time.monotonic()
-            await post(influxdb, bodies)
-            rates["best client"].append(WRITER_READINGS / (time.monotonic() - began))
-            influxdb.query("DROP DATABASE direct")
-            influxdb.query("CREATE DATABASE direct")
-            rates["writer"].append(await drain(kafka, influxdb, turn, batches))
-    for name, found in rates.items():
-        print(f"writer, {name:11}: {' '.join(f'{rate:,.0f}' for rate in found)} readings/s")
-    ratio = max(rates["writer"]) / max(rates["best client"])
-    print(f"writer, ratio writer from Kafka / best client, of the best: {ratio:.2f}")
-
-
-def line_protocol(one: Batch) -> bytes:
-    rows = zip(one.codes.tolist(), one.event_times.tolist(), one.values.tolist(), strict=True)
-    text = "\n".join(f"reading,equipmentId={NAMES[c]} value={v} {t}" for c, t, v in rows)
-    return gzip.compress(text.encode(), 1)
-
-
-async def post(influxdb: InfluxDB, bodies: list[bytes]) -> None:
-    """What a client can do that has nothing else to do: ready bodies over four connections."""
-    queue = iter(bodies)
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{influxdb.port}", auth=(USER, PASSWORD), timeout=60
-    ) as client:
-
-        async def work() -> None:
-            for body in queue:
-                answer = await client.post(
-                    "/write",
-                    params={"db": "direct", "precision": "u"},
-                    content=body,
-                    headers={"content-encoding": "gzip"},
-                )
-                assert answer.status_code == 204
-
-        await asyncio.gather(*(work() for _ in range(4)))
-
-
-async def _refused(refused: Sequence[RefusedReading]) -> None:
-    raise AssertionError(refused)
-
-
-async def drain(kafka: KafkaCluster, influxdb: InfluxDB, turn: int, batches: list[Batch]) -> float:
-    log = KafkaCommitLog(kafka.url(f"bench-{turn}"))
-    await log.open()
-    store = InfluxDBStore(influxdb.url(f"bench-{turn}"))
-    await store.open()
-    for one in batches:
-        await log.append(one)
-    tail = await log.tail()
-    began = time.monotonic()
-    writing = asyncio.create_task(Writer(log, store, _refused).run())
-    while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
-    took = time.monotonic() - began
-    writing.cancel()
-    await asyncio.gather(writing, return_exceptions=True)
-    await store.close()
-    await log.close()
-    influxdb.query(f'DROP DATABASE "bench-{turn}"')
-    return WRITER_READINGS / took
+    engines_writer.run(
+        folder,
+        [
+            batch(END - (steps - np.arange(at, min(at + 20, steps))) * MINUTE)
+            for at in range(0, steps, 20)
+        ],
+    )
 
 
 async def means(folder: Path) -> None:
@@ -231,7 +165,7 @@ def main() -> None:
     wanted = parser.parse_args().what or ["gateway", "writer", "means"]
     with tempfile.TemporaryDirectory() as folder:
         if "writer" in wanted:
-            asyncio.run(writer(Path(folder) / "w"))
+            writer(Path(folder) / "w")
         if "means" in wanted:
             asyncio.run(means(Path(folder) / "m"))
         if "gateway" in wanted:
