@@ -40,6 +40,15 @@ venv: ## make .venv with everything for development
 page: venv ## build the page into src/pipewatcher/page
 	@bash -c 'set -e; . deploy/dev/setup.sh; prepare_page'
 
+.PHONY: types
+types: venv ## make the page's types from the API's description
+	@$(PYTHON) deploy/dev/openapi.py >frontend/src/api/openapi.json
+	@cd frontend && npm run --silent types
+
+.PHONY: screenshots
+screenshots: page ## pictures of every screen into test-results/screenshots (ARGS=--help)
+	@$(PYTHON) tests/screenshots.py $(ARGS)
+
 .PHONY: wheel
 wheel: page ## build dist/*.whl with the page in it
 	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -1,11 +1,13 @@
+import { readdirSync } from "node:fs";
+
 import js from "@eslint/js";
 import reactHooks from "eslint-plugin-react-hooks";
 import tseslint from "typescript-eslint";
 
-const features = ["overview", "sensor", "imports"];
+const features = readdirSync(new URL("./src/features", import.meta.url));
 
 export default tseslint.config(
-  { ignores: [".next", "out", "public/docs-assets", "next-env.d.ts"] },
+  { ignores: [".next", "out", "public/docs-assets", "next-env.d.ts", "src/api/schema.ts"] },
   js.configs.recommended,
   ...tseslint.configs.strict,
   {
@@ -22,9 +24,13 @@ export default tseslint.config(
     rules: {
       "no-restricted-imports": [
         "error",
-        { patterns: features.filter((f) => f !== feature).map((f) => `@/features/${f}/*`) },
+        {
+          patterns: features
+            .filter((other) => other !== feature)
+            .flatMap((other) => [`@/features/${other}/*`, `../${other}/*`]),
+        },
       ],
     },
   })),
-  { files: ["scripts/**"], languageOptions: { globals: { URL: "readonly" } } },
+  { files: ["scripts/**", "*.mjs"], languageOptions: { globals: { URL: "readonly" } } },
 );

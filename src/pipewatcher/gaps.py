@@ -109,7 +109,7 @@ class GapLedger:
         start: Micros | None = None,
         end: Micros | None = None,
         *,
-        equipment_id: str | None = None,
+        equipment_ids: Sequence[str] | None = None,
         states: Sequence[GapState] = (),
         limit: int = 100,
         cursor: str | None = None,
@@ -117,7 +117,7 @@ class GapLedger:
         """Those that overlap `[start, end)`, newest first; no states: all. Raises `NotPossible`,
         `InvalidRequest`."""
         after = None if cursor is None else parse_id(cursor, "cursor")
-        now, picture = await self._picture(None if equipment_id is None else [equipment_id])
+        now, picture = await self._picture(equipment_ids)
 
         def page() -> GapPage:
             chosen = picture.chosen(start, end, states)
@@ -205,6 +205,19 @@ class GapLedger:
         now = int(self._clock() * SECOND)
         columns, _ = await self._store.gaps(start, end, now)
         return await asyncio.to_thread(_incidents, columns, now, limit)
+
+    async def coverage(self, start: Micros, end: Micros, parts: int) -> list[float] | None:
+        """The share of the plant's sensor time outside gaps in each of `parts` equal pieces of
+        `[start, end)`; None while no sensor has a cadence. Raises `NotPossible`."""
+        self._check_possible()
+        await self._fresh()
+        now = int(self._clock() * SECOND)
+        cadences = await self._store.cadences()
+        sensors = sum(1 for cadence in cadences.values() if cadence.effective is not None)
+        if not sensors:
+            return None
+        columns, _ = await self._store.gaps(start, end, now)
+        return await asyncio.to_thread(_coverage, columns, start, min(end, now), parts, sensors)
 
     async def closed_by(self, import_id: int, created_at: Micros) -> Closed:
         """What an import came into, and what had been requested before it and is still whole."""
@@ -477,6 +490,19 @@ def _kept(state: GapState) -> MarkState:
 
 def _invalid(name: str, reason: str) -> InvalidRequest:
     return InvalidRequest(f"{name} {reason}", [Rejection(field=name, reason=reason)])
+
+
+def _coverage(
+    columns: GapColumns, start: Micros, end: Micros, parts: int, sensors: int
+) -> list[float]:
+    edges = np.linspace(start, end, parts + 1)
+    starts = np.clip(columns.starts, start, end)
+    ends = np.clip(columns.ends, start, end)
+    # What is missing up to each edge; the differences are what is missing between two.
+    missing = np.array([np.clip(edge - starts, 0, ends - starts).sum() for edge in edges])
+    share = np.diff(missing) / ((end - start) / parts * sensors)
+    found: list[float] = (1 - np.clip(share, 0, 1)).tolist()
+    return found
 
 
 def _incidents(columns: GapColumns, now: Micros, limit: int) -> tuple[int, list[Incident]]:

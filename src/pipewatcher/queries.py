@@ -64,6 +64,7 @@ class AverageRow(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None
     unit: str | None
     location: str | None
+    source: str | None
     mean: float | None
     time_weighted_mean: float | None
     count: int
@@ -277,6 +278,7 @@ def _row(
         kind=sensor.kind if sensor else None,
         unit=sensor.unit if sensor else None,
         location=sensor.location if sensor else None,
+        source=sensor.source if sensor else None,
         mean=figure.mean if figure else None,
         time_weighted_mean=figure.time_weighted_mean if figure else None,
         count=figure.count if figure else 0,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
@@ -99,6 +100,12 @@ class Settings(BaseModel):
         "127.0.0.1, ::1",
         description="Addresses or networks whose X-Forwarded-For and -Proto are believed.",
     )
+    plant_name: str | None = Field(
+        None, min_length=1, max_length=60, description="What people call the plant; on the page."
+    )
+    plant_zone: str | None = Field(
+        None, description="Time zone of the plant's clocks, as America/Sao_Paulo; on the page."
+    )
     future_max_s: int = Field(
         300, ge=0, le=86_400, description="Seconds a reading may lie ahead of our clock."
     )
@@ -160,6 +167,16 @@ class Settings(BaseModel):
         except SettingsError as error:
             raise ValueError(error.detail) from None
         return urls
+
+    @field_validator("plant_zone")
+    @classmethod
+    def _is_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            try:
+                ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError):
+                raise ValueError("must be an IANA time zone, as America/Sao_Paulo") from None
+        return name
 
     @field_validator("mqtt_sensor_topic")
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from contract.registry_dead_letters_suite import a_letter
+from page_harness import picture, signed_in
 from pipewatcher.model import DeadLetter
 from pipewatcher.registry.sqlite import SQLiteRegistry
-from server import AUTH, TOKEN, Server
+from server import AUTH, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-PICTURES = os.environ.get("PIPEWATCHER_TEST_PICTURES")
 BAD = '{"equipmentId": "EQ-1", "value": "21,5", "timestamp": "2026-01-31T12:00:00Z"}'
 
 
@@ -68,25 +67,10 @@ def browser(chromium: Path, server: Server) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: Server) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US")
-    page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(server.url)
-    page.get_by_role("button", name="Use a token instead").click()
-    page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="Dead letters").click()
-    expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
-    yield page
-    context.close()
-    assert faults == []
-
-
-def picture(page: Page, name: str) -> None:
-    if PICTURES:
-        page.wait_for_timeout(400)
-        page.screenshot(path=f"{PICTURES}/{name}.png")
+    with signed_in(browser, server) as page:
+        page.goto(f"{server.url}/dead-letters")
+        expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
+        yield page
 
 
 def test_a_letter_is_found_mended_and_sent_again(page: Page, server: Server) -> None:
@@ -141,9 +125,10 @@ def test_bytes_that_are_no_text_are_shown_as_such_and_can_be_replaced(page: Page
 
 def test_the_page_speaks_portuguese_and_is_dark_and_fits_a_phone(page: Page) -> None:
     page.get_by_role("button", name="Language").click()
+    page.get_by_role("menuitemradio", name="Português").click()
     expect(page.get_by_role("heading", name="Mensagens recusadas")).to_be_visible()
     page.get_by_role("button", name="Tema").click()
-    page.get_by_role("button", name="Tema").click()
+    page.get_by_role("menuitemradio", name="Escuro").click()
     page.get_by_role("table").get_by_role("row").last.click()
     picture(page, "dead-letters-dark-pt")
     page.set_viewport_size({"width": 390, "height": 844})

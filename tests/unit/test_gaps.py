@@ -181,7 +181,17 @@ async def test_the_list_goes_on_behind_a_cursor_and_keeps_to_its_window(plant: P
         if cursor is None:
             break
     assert found == everything
-    some = await plant.ledger.gaps(NOON + 2 * HOUR, NOON + 3 * HOUR, equipment_id="B")
+    some = await plant.ledger.gaps(NOON + 2 * HOUR, NOON + 3 * HOUR, equipment_ids=["B"])
     assert [(g.start - NOON) // MINUTE for g in some.items] == [179, 139]
     with pytest.raises(InvalidRequest):
         await plant.ledger.gaps(cursor="x")
+
+
+async def test_the_plants_coverage_falls_by_what_is_missing_and_where(plant: Plant) -> None:
+    assert await plant.ledger.coverage(NOON, NOON + HOUR, 4) is None
+    await plant.write(*minutes("A", range(241)), *minutes("B", range(121), range(180, 241)))
+    plant.now = NOON + 4 * HOUR
+    hours = await plant.ledger.coverage(NOON, plant.now, 4)
+    assert hours is not None
+    # From 02:00 to 03:00 one of two sensors is missing.
+    assert hours == pytest.approx([1, 1, 0.5, 1], abs=0.001)

@@ -1,5 +1,6 @@
 import type {
   AveragesPage,
+  CoveragePage,
   DeadLetterItem,
   DeadLettersPage,
   Door,
@@ -8,15 +9,21 @@ import type {
   GapsPage,
   GapState,
   ImportItem,
+  ImportsPage,
+  IncidentsPage,
   NotificationsPage,
+  PlantItem,
   Problem,
+  ReadingsPage,
   SensorItem,
+  SensorsPage,
   SeriesPage,
   StatusPage,
   UndoPreview,
 } from "./types";
 
 export class ApiError extends Error {
+  readonly at = Date.now();
   constructor(
     readonly status: number,
     detail: string,
@@ -26,12 +33,17 @@ export class ApiError extends Error {
   }
 }
 
-export async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
+async function answer(path: string, options: RequestInit = {}): Promise<Response> {
   const response = await fetch(`/api/v1${path}`, options);
   if (!response.ok) {
     const problem = (await response.json().catch(() => null)) as Problem | null;
     throw new ApiError(response.status, problem?.detail ?? response.statusText, problem?.code);
   }
+  return response;
+}
+
+export async function call<T>(path: string, options: RequestInit = {}): Promise<T> {
+  const response = await answer(path, options);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -39,91 +51,73 @@ export function json(method: string, body: unknown): RequestInit {
   return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
+type Values = Record<string, string | readonly string[] | null | undefined>;
+
+/** "a=1&b=2&b=3": what is empty or missing is left out. */
+export function query(values: Values): string {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    for (const one of Array.isArray(value) ? value : [value as string | null | undefined])
+      if (one) found.append(name, one);
+  }
+  return found.toString();
+}
+
 const sensorPath = (id: string) => `/sensors/${encodeURIComponent(id)}`;
-const query = (values: Record<string, string>) => new URLSearchParams(values).toString();
+const post = { method: "POST" };
 
 export const api = {
+  plant: () => call<PlantItem>("/plant"),
   averages: (window: string) =>
     call<AveragesPage>(`/averages?${query({ window, limit: "20000" })}`),
-  series: (equipmentId: string, start: string, end: string) =>
-    call<SeriesPage>(`/series?${query({ equipmentId, start, end })}`),
+  series: (equipmentId: string | readonly string[], start: string, end: string, bucket = "auto") =>
+    call<SeriesPage>(`/series?${query({ equipmentId, start, end, bucket })}`),
+  readings: (equipmentId: string, start: string, end: string, limit: number, cursor = "") =>
+    call<ReadingsPage>(
+      `/readings?${query({ equipmentId, start, end, limit: String(limit), cursor })}`,
+    ),
+  sensors: () => call<SensorsPage>("/sensors"),
   sensor: (id: string) => call<SensorItem>(sensorPath(id)),
   changeSensor: (id: string, changes: Partial<SensorItem>) =>
     call<SensorItem>(sensorPath(id), json("PATCH", changes)),
-  imports: () => call<{ items: ImportItem[] }>("/imports?limit=50"),
+  imports: () => call<ImportsPage>("/imports?limit=50"),
   withdrawImport: (id: number) => call<ImportItem>(`/imports/${String(id)}`, { method: "DELETE" }),
-  resumeImport: (id: number) =>
-    call<ImportItem>(`/imports/${String(id)}/resume`, { method: "POST" }),
+  resumeImport: (id: number) => call<ImportItem>(`/imports/${String(id)}/resume`, post),
+  applyImport: (id: number) => call<ImportItem>(`/imports/${String(id)}/apply`, post),
+  forecast: (id: number) => call<Forecast>(`/imports/${String(id)}/dry-run`),
+  undoPreview: (id: number) => call<UndoPreview>(`/imports/${String(id)}/undo`),
   deadLetters: (door: Door | "", text: string, cursor: string) =>
-    call<DeadLettersPage>(
-      `/dead-letters?${query({
-        ...(door ? { door } : {}),
-        ...(text ? { q: text } : {}),
-        ...(cursor ? { cursor } : {}),
-      })}`,
-    ),
-  gaps: (state: GapState | "", equipmentId: string, cursor: string) =>
-    call<GapsPage>(
-      `/gaps?${query({
-        ...(state ? { state } : {}),
-        ...(equipmentId ? { equipmentId } : {}),
-        ...(cursor ? { cursor } : {}),
-      })}`,
-    ),
-  changeGap: (id: string, changes: { state: "open" | "accepted" }) =>
-    call<GapItem>(`/gaps/${id}`, json("PATCH", changes)),
-  /** The CSV for the vendor; the gaps are marked as requested. */
-  requestGaps: async (ids: string[] | null) => {
-    const response = await fetch("/api/v1/gaps/request", json("POST", ids ? { ids } : {}));
-    if (!response.ok) {
-      const problem = (await response.json().catch(() => null)) as Problem | null;
-      throw new ApiError(response.status, problem?.detail ?? response.statusText);
-    }
-    return response.blob();
-  },
+    call<DeadLettersPage>(`/dead-letters?${query({ door, q: text, cursor })}`),
   editDeadLetter: (id: number, edit: { payload: string; topic?: string }) =>
     call<DeadLetterItem>(`/dead-letters/${String(id)}`, json("PUT", edit)),
   replayDeadLetter: (id: number) =>
-    call<{ accepted: number; rejected: number }>(`/dead-letters/${String(id)}/replay`, {
-      method: "POST",
-    }),
+    call<{ accepted: number; rejected: number }>(`/dead-letters/${String(id)}/replay`, post),
   removeDeadLetter: (id: number) =>
     call<undefined>(`/dead-letters/${String(id)}`, { method: "DELETE" }),
-  applyImport: (id: number) => call<ImportItem>(`/imports/${String(id)}/apply`, { method: "POST" }),
-  forecast: (id: number) => call<Forecast>(`/imports/${String(id)}/dry-run`),
-  undoPreview: (id: number) => call<UndoPreview>(`/imports/${String(id)}/undo`),
-  notifications: () => call<NotificationsPage>("/notifications?limit=30"),
-  status: () => call<StatusPage>("/status"),
+  gaps: (asked: {
+    state?: GapState | "";
+    equipmentId?: readonly string[];
+    start?: string;
+    end?: string;
+    limit?: number;
+    cursor?: string;
+  }) => call<GapsPage>(`/gaps?${query({ ...asked, limit: String(asked.limit ?? 200) })}`),
+  gapsCsv: async (start: string) =>
+    (
+      await answer(`/gaps?${query({ start, limit: "10000" })}`, { headers: { accept: "text/csv" } })
+    ).blob(),
+  incidents: (start: string, limit = 200) =>
+    call<IncidentsPage>(`/gaps/incidents?${query({ start, limit: String(limit) })}`),
+  plantCoverage: (window: string, parts: number) =>
+    call<CoveragePage>(`/gaps/coverage?${query({ window, parts: String(parts) })}`),
+  changeGap: (id: string, changes: { state: "open" | "accepted" }) =>
+    call<GapItem>(`/gaps/${id}`, json("PATCH", changes)),
+  /** The CSV for the vendor; the gaps are marked as requested. */
+  requestGaps: async (ids: string[]) =>
+    (await answer("/gaps/request", json("POST", { ids }))).blob(),
+  notifications: (cursor = "") =>
+    call<NotificationsPage>(`/notifications?${query({ limit: "50", cursor })}`),
   markRead: (upTo: number) =>
     call<{ unread: number }>("/notifications/read", json("PUT", { upTo })),
+  status: () => call<StatusPage>("/status"),
 };
-
-/** Sends a file; `onProgress` is told the share that is sent, 0 to 1. */
-export function upload(
-  file: File,
-  options: { timezone: string; dryRun: boolean },
-  onProgress: (share: number) => void,
-): Promise<{ id: number }> {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    const given = {
-      dry_run: String(options.dryRun),
-      ...(options.timezone ? { tz: options.timezone } : {}),
-    };
-    request.open("POST", `/api/v1/imports?${query(given)}`);
-    request.responseType = "json";
-    request.upload.onprogress = (event) => {
-      onProgress(event.total ? event.loaded / event.total : 0);
-    };
-    request.onload = () => {
-      if (request.status === 202) resolve(request.response as { id: number });
-      else reject(new ApiError(request.status, (request.response as Problem | null)?.detail ?? ""));
-    };
-    request.onerror = () => {
-      reject(new ApiError(0, "network"));
-    };
-    const form = new FormData();
-    form.append("file", file);
-    request.send(form);
-  });
-}

@@ -1,7 +1,13 @@
 import "@fontsource-variable/inter";
-import "./globals.css";
+import "@/styles/tokens.css";
+import "@/styles/base.css";
+import "@/styles/controls.css";
+import "@/styles/shell.css";
+import "@/styles/overview.css";
+import "@/styles/sensor.css";
+import "@/styles/work.css";
 
-import type { Metadata } from "next";
+import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 
 import { Providers } from "@/components/providers";
@@ -9,6 +15,7 @@ import { Shell } from "@/components/shell";
 import { THEME_SCRIPT } from "@/components/theme-script";
 
 export const metadata: Metadata = { title: "PipeWatcher" };
+export const viewport: Viewport = { width: "device-width", initialScale: 1 };
 
 export default function Layout({ children }: { children: ReactNode }) {
   return (

@@ -9,7 +9,7 @@ export default function NotFound() {
   const { texts } = useSpeech();
   return (
     <main>
-      <h1>{texts.noEntries}</h1>
+      <h1>{texts.nothingHere}</h1>
       <p>
         <Link href="/">{texts.overview}</Link>
       </p>

@@ -4,12 +4,16 @@ import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-qu
 import { useState, type ReactNode } from "react";
 
 import { ApiError } from "@/api/client";
+import { live } from "@/api/live";
 import { ThemeProvider } from "@/components/theme";
 import { LanguageProvider } from "@/i18n/language";
 
 function makeClient(): QueryClient {
   const client: QueryClient = new QueryClient({
     queryCache: new QueryCache({
+      onSuccess: () => {
+        live.heard();
+      },
       onError: (error, query) => {
         // The session ended while the page was open: ask who we are, and the form is shown.
         if (error instanceof ApiError && error.status === 401 && query.queryKey[0] !== "me")
@@ -23,6 +27,7 @@ function makeClient(): QueryClient {
         retry: (failures, error) =>
           failures < 1 && !(error instanceof ApiError && error.status < 500 && error.status > 0),
         placeholderData: (previous: unknown) => previous,
+        staleTime: 2_000,
       },
     },
   });

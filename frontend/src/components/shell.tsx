@@ -1,115 +1,179 @@
 "use client";
 
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
-import { usePathname } from "next/navigation";
-import type { ReactNode } from "react";
+import { usePathname, useRouter, useSearchParams } from "next/navigation";
+import { Suspense, useEffect, useState, type ReactNode } from "react";
 
 import { ApiError } from "@/api/client";
+import type { Me } from "@/api/identity";
+import { useMe, usePlant } from "@/api/queries";
+import { useLiveConnection } from "@/api/use-live";
 import { Bell } from "@/components/bell";
-import { identity } from "@/api/identity";
+import { Help } from "@/components/help";
+import { Icon, Logo } from "@/components/icons";
+import { beginSequence, useKeys } from "@/components/keys";
+import { LiveMark, NotLiveBar } from "@/components/live-mark";
+import { Menu } from "@/components/menu";
+import { Nav, Tabs, usePlaces } from "@/components/nav";
+import { LanguageChoice, PersonMenu, ThemeChoice, ZoneChoice } from "@/components/person-menu";
+import { Search } from "@/components/search";
 import { SignIn } from "@/components/sign-in";
-import { THEMES, useTheme, type Theme } from "@/components/theme";
+import { SignInGround } from "@/components/sign-in-ground";
+import { Failure } from "@/components/states";
+import { useTheme } from "@/components/theme";
 import { useSpeech } from "@/i18n/language";
-
-const SIGNS: Record<Theme, string> = { system: "◐", light: "☀", dark: "☾" };
 
 /** The bar above every screen; nothing is shown to somebody who is not signed in. */
 export function Shell({ children }: { children: ReactNode }) {
-  const { texts, language, setLanguage } = useSpeech();
   const path = usePathname();
   const client = useQueryClient();
-  const me = useQuery({ queryKey: ["me"], queryFn: identity.whoAmI, staleTime: 60_000 });
-  const { theme, setTheme } = useTheme();
-  const words = { system: texts.themeSystem, light: texts.themeLight, dark: texts.themeDark };
-  const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "system";
-  const welcome = path.startsWith("/welcome");
-  const signedOut = me.error instanceof ApiError && me.error.status === 401;
-  const signOut = async () => {
-    const ended = await identity.signOut();
-    client.clear();
-    location.assign(ended?.location ?? "/");
+  const me = useMe();
+  if (path.startsWith("/welcome")) return <SignInGround>{children}</SignInGround>;
+  if (me.error instanceof ApiError && me.error.status === 401) {
+    return (
+      <SignInGround>
+        <SignIn onDone={() => void client.resetQueries()} />
+      </SignInGround>
+    );
+  }
+  if (me.data)
+    return (
+      <Suspense>
+        <SignedIn me={me.data}>{children}</SignedIn>
+      </Suspense>
+    );
+  if (!me.error) return null;
+  return (
+    <main>
+      <section className="panel">
+        <Failure error={me.error} onAgain={() => void me.refetch()} />
+      </section>
+    </main>
+  );
+}
+
+function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
+  const { texts, language, setPlantZone } = useSpeech();
+  const { dark } = useTheme();
+  const [help, setHelp] = useState(false);
+  const plant = usePlant();
+  const places = usePlaces();
+  const wall = useSearchParams().get("wall") === "1";
+  useLiveConnection();
+  usePlaceKeys(() => {
+    setHelp(true);
+  });
+  const zone = plant.data?.timezone ?? undefined;
+  useEffect(() => {
+    setPlantZone(zone);
+  }, [zone, setPlantZone]);
+  useEffect(() => {
+    document.documentElement.toggleAttribute("data-wall", wall);
+  }, [wall]);
+  const initials = me.name
+    .split(/[\s._-]+/)
+    .map((word) => word[0] ?? "")
+    .slice(0, 2)
+    .join("")
+    .toUpperCase();
+  const forPerson = {
+    me,
+    onHelp: () => {
+      setHelp(true);
+    },
   };
   return (
     <>
+      <a className="skip" href="#content">
+        {texts.skip}
+      </a>
       <header className="top">
-        <Link className="brand" href="/">
-          <svg width="22" height="22" viewBox="0 0 22 22" aria-hidden="true">
-            <rect width="22" height="22" rx="5" fill="var(--acc)" />
-            <path d="M4 11h4M14 11h4M9 7v8M13 7v8" stroke="var(--onacc)" strokeWidth="2" />
-          </svg>
-          PipeWatcher
+        <Link className="brand" href="/" aria-label={`PipeWatcher: ${texts.overview}`}>
+          <Logo />
+          <span className="name">PipeWatcher</span>
         </Link>
-        {me.data && (
-          <nav aria-label="PipeWatcher">
-            <Link href="/" aria-current={path === "/" ? "page" : undefined}>
-              {texts.overview}
-            </Link>
-            <Link href="/imports" aria-current={path.startsWith("/imports") ? "page" : undefined}>
-              {texts.imports}
-            </Link>
-            <Link href="/gaps" aria-current={path.startsWith("/gaps") ? "page" : undefined}>
-              {texts.gaps}
-            </Link>
-            <Link
-              href="/dead-letters"
-              aria-current={path.startsWith("/dead-letters") ? "page" : undefined}
-            >
-              {texts.deadLetters}
-            </Link>
-            <Link href="/balance" aria-current={path.startsWith("/balance") ? "page" : undefined}>
-              {texts.balance}
-            </Link>
-            {me.data.role === "admin" && (
-              <Link href="/access" aria-current={path.startsWith("/access") ? "page" : undefined}>
-                {texts.access}
-              </Link>
-            )}
-          </nav>
-        )}
-        <div className="row push">
-          {me.data && <Bell />}
-          <button
-            onClick={() => {
-              setLanguage(language === "en" ? "pt-BR" : "en");
-            }}
-            aria-label={texts.language}
-          >
-            {language === "en" ? "PT" : "EN"}
-          </button>
-          <button
-            onClick={() => {
-              setTheme(next);
-            }}
-            aria-label={`${texts.theme}: ${words[theme]}`}
-            title={`${texts.theme}: ${words[theme]}`}
-          >
-            {SIGNS[theme]}
-          </button>
-          {me.data && (
-            <Link
-              className="button"
-              href="/account"
-              aria-label={`${texts.account}: ${me.data.name}`}
-              aria-current={path.startsWith("/account") ? "page" : undefined}
-            >
-              {me.data.name}
-            </Link>
+        {plant.data?.name && <span className="plant">{plant.data.name}</span>}
+        <Nav places={places} />
+        <div className="tools">
+          {!wall && <Search />}
+          <LiveMark />
+          {!wall && (
+            <>
+              <Bell />
+              <Menu
+                label={texts.languageAndZone}
+                className="quietly not-phone short"
+                trigger={language === "en" ? "EN" : "PT"}
+              >
+                <LanguageChoice />
+                <ZoneChoice />
+              </Menu>
+              <Menu
+                label={texts.theme}
+                className="icon-only quietly not-phone"
+                trigger={<Icon name={dark ? "moon" : "sun"} />}
+              >
+                <ThemeChoice />
+              </Menu>
+              <PersonMenu
+                {...forPerson}
+                className="avatar not-phone"
+                label={`${texts.account}: ${me.name}`}
+                trigger={initials}
+              />
+            </>
           )}
-          {me.data && <button onClick={() => void signOut()}>{texts.signOut}</button>}
         </div>
       </header>
-      {welcome && children}
-      {!welcome && signedOut && <SignIn onDone={() => void client.resetQueries()} />}
-      {!welcome && !signedOut && me.data && children}
-      {!welcome && !signedOut && me.error && !me.data && (
-        <main>
-          <p className="error" role="alert">
-            {texts.failed}
-          </p>
-          <button onClick={() => void me.refetch()}>{texts.again}</button>
-        </main>
+      <NotLiveBar />
+      <div id="content" tabIndex={-1}>
+        {children}
+      </div>
+      <Tabs
+        places={places}
+        more={
+          <PersonMenu
+            {...forPerson}
+            className="tab"
+            side="top"
+            label={texts.more}
+            trigger={
+              <>
+                <Icon name="more" />
+                {texts.more}
+              </>
+            }
+          />
+        }
+      />
+      {help && (
+        <Help
+          onClose={() => {
+            setHelp(false);
+          }}
+        />
       )}
     </>
   );
+}
+
+function usePlaceKeys(onHelp: () => void) {
+  const router = useRouter();
+  const { dark, setTheme } = useTheme();
+  const go = (href: string) => () => {
+    router.push(href);
+  };
+  useKeys({
+    g: beginSequence,
+    "g o": go("/"),
+    "g s": go("/sensors"),
+    "g c": go("/compare"),
+    "g l": go("/gaps"),
+    "g i": go("/imports"),
+    t: () => {
+      setTheme(dark ? "light" : "dark");
+    },
+    "?": onHelp,
+  });
 }

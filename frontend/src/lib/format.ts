@@ -1,52 +1,93 @@
 /** Numbers and instants as a person of that language reads them; what is missing is "–". */
 
-const MISSING = "–";
+export const MISSING = "–";
+const THIN = "\u202f";
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+function formatter(language: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
+  const key = `${language} ${JSON.stringify(options)}`;
+  let found = formats.get(key);
+  if (!found) formats.set(key, (found = new Intl.NumberFormat(language, options)));
+  return found;
+}
+
+const withMinus = (text: string) => text.replace("-", "−");
 
 export function number(value: number | null, language: string, decimals = 2): string {
   if (value === null) return MISSING;
   if (value !== 0 && (Math.abs(value) >= 1e12 || Math.abs(value) < 1e-4))
-    return value.toExponential(3).replace(/^-/, "−");
-  return new Intl.NumberFormat(language, {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  })
-    .format(value)
-    .replace("-", "−");
+    return withMinus(value.toExponential(3));
+  return withMinus(
+    formatter(language, {
+      minimumFractionDigits: decimals,
+      maximumFractionDigits: decimals,
+    }).format(value),
+  );
+}
+
+/** How many decimals a unit is read with. */
+export function decimalsOf(unit: string | null): number {
+  if (unit === "mm/s") return 2;
+  return unit !== null && ["bar", "°C", "m³/h", "%"].includes(unit) ? 1 : 2;
+}
+
+/** "−0.19": a change always shows its sign. */
+export function change(value: number, language: string, decimals = 2): string {
+  const text = number(value, language, decimals);
+  return value > 0 ? `+${text}` : text;
 }
 
 export function count(value: number | null, language: string): string {
-  return value === null ? MISSING : new Intl.NumberFormat(language).format(value);
+  return value === null ? MISSING : formatter(language, {}).format(value);
+}
+
+export interface Big {
+  figure: string;
+  scale: "" | "thousand" | "million" | "billion";
+}
+
+/** 34,130,000 is 34.13 and "million". */
+export function big(value: number, language: string): Big {
+  const [size, scale] =
+    value >= 1e9
+      ? ([1e9, "billion"] as const)
+      : value >= 1e6
+        ? ([1e6, "million"] as const)
+        : value >= 1e5
+          ? ([1e3, "thousand"] as const)
+          : ([1, ""] as const);
+  if (size === 1) return { figure: count(value, language), scale };
+  return { figure: number(value / size, language, size === 1e3 ? 0 : 2), scale };
 }
 
 /** A tick of an axis: as many decimals as it has, none for show. */
 export function tick(value: number, language: string): string {
-  return new Intl.NumberFormat(language, { maximumSignificantDigits: 6 })
-    .format(value)
-    .replace("-", "−");
+  return withMinus(formatter(language, { maximumSignificantDigits: 6 }).format(value));
 }
 
-export function percent(share: number, language: string): string {
-  return new Intl.NumberFormat(language, { style: "percent" }).format(share);
+/** "98.77 %"; never 100 while anything is missing. */
+export function percent(share: number | null, language: string, decimals = 1): string {
+  if (share === null) return MISSING;
+  const scale = 10 ** (decimals + 2);
+  const shown = share < 1 ? Math.min(Math.round(share * scale), scale - 1) : scale;
+  return `${number((shown / scale) * 100, language, decimals)}${THIN}%`;
 }
 
-/** "7 min", "2 h", "3 d": how long ago, in the largest unit that fits. */
-export function age(instant: string | null, now: number): string {
-  if (instant === null) return MISSING;
-  const seconds = Math.max(0, Math.round((now - Date.parse(instant)) / 1000));
-  if (seconds >= 86_400) return `${String(Math.trunc(seconds / 86_400))} d`;
-  if (seconds >= 3_600) return `${String(Math.trunc(seconds / 3_600))} h`;
-  if (seconds >= 60) return `${String(Math.trunc(seconds / 60))} min`;
-  return `${String(seconds)} s`;
+/** "7 min", "2 h 28 min", "3 d 4 h": the two largest units that count; seconds below a minute. */
+export function duration(seconds: number, language: string): string {
+  if (seconds < 10) return `${number(Math.max(0, seconds), language, 1)} s`;
+  if (seconds < 60) return `${String(Math.floor(seconds))} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${String(minutes)} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return pair(hours, "h", minutes % 60, "min");
+  return pair(Math.floor(hours / 24), "d", hours % 24, "h");
 }
 
-export function moment(instant: string, language: string): string {
-  return new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, {
-    day: "numeric",
-    month: "short",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-  }).format(new Date(instant));
+function pair(large: number, unit: string, small: number, below: string): string {
+  const rest = below === "min" ? String(small).padStart(2, "0") : String(small);
+  return small ? `${String(large)} ${unit} ${rest} ${below}` : `${String(large)} ${unit}`;
 }
 
 export function bytes(value: number, language: string): string {

@@ -1,123 +1,104 @@
 import { describe, expect, it } from "vitest";
 
-import type { AverageItem, Bucket } from "@/api/types";
+import type { AverageItem } from "@/api/types";
 
-import { age, bytes, number, tick } from "./format";
-import { gapAreas, linePoints, matching, sorted, suspects, unitsOf } from "./shape";
+import { chosen, headline, histograms, matching, rampOf, sorted, valuesOf } from "./shape";
 
-const item = (
-  equipmentId: string,
-  mean: number | null,
-  name: string | null = null,
-): AverageItem => ({
+const NOW = Date.parse("2026-01-01T12:00:00Z");
+
+const item = (equipmentId: string, more: Partial<AverageItem> = {}): AverageItem => ({
   equipmentId,
-  name,
+  name: null,
   kind: null,
   unit: null,
   location: null,
-  mean,
-  timeWeightedMean: mean,
-  coverage: null,
-  count: mean === null ? 0 : 1,
-  min: mean,
-  max: mean,
-  lastTimestamp: null,
-  lastValue: null,
-  state: mean === null ? "silent" : "ok",
+  source: null,
+  mean: 1,
+  timeWeightedMean: 1,
+  coverage: 1,
+  count: 10,
+  expected: 10,
+  longestGapSeconds: 0,
+  min: 0,
+  max: 2,
+  lastTimestamp: "2026-01-01T11:59:00Z",
+  lastValue: 1,
+  state: "ok",
+  ...more,
 });
-
-describe("gaps", () => {
-  it("are cut to the window, and one that goes on reaches its end", () => {
-    const areas = gapAreas(
-      [
-        { start: "2026-01-01T00:00:00Z", end: "2026-01-01T02:00:00Z" },
-        { start: "2026-01-01T03:00:00Z", end: null },
-      ],
-      "2026-01-01T01:00:00Z",
-      "2026-01-01T04:00:00Z",
-    );
-    const hours = areas.map((area) => area.map((edge) => new Date(edge.xAxis).getUTCHours()));
-    expect(hours).toEqual([
-      [1, 2],
-      [3, 4],
-    ]);
-  });
-});
+const ids = (items: readonly AverageItem[]) => items.map((one) => one.equipmentId);
 
 describe("the table", () => {
-  const items = [item("B", 2), item("A", null, "Pump"), item("C", 1)];
+  it("puts first what fell silent within the hour, then what is late, then what is missing most", () => {
+    const items = [
+      item("whole"),
+      item("thin", { coverage: 0.4 }),
+      item("late", { state: "late" }),
+      item("silent-long", {
+        state: "silent",
+        coverage: 0.1,
+        lastTimestamp: "2025-12-31T12:00:00Z",
+      }),
+      item("silent-now", { state: "silent", lastTimestamp: "2026-01-01T11:50:00Z" }),
+    ];
+    expect(ids(sorted(items, { key: "attention", descending: false }, NOW))).toEqual([
+      "silent-now",
+      "late",
+      "silent-long",
+      "thin",
+      "whole",
+    ]);
+  });
 
   it("puts sensors without a value last in either direction", () => {
-    const order = (descending: boolean) =>
-      sorted(items, { key: "mean", descending }).map((one) => one.equipmentId);
+    const items = [item("B", { mean: 2 }), item("A", { mean: null }), item("C", { mean: 1 })];
+    const order = (descending: boolean) => ids(sorted(items, { key: "mean", descending }, NOW));
     expect(order(false)).toEqual(["C", "B", "A"]);
     expect(order(true)).toEqual(["B", "C", "A"]);
   });
 
-  it("puts what needs attention first when sorted by state", () => {
-    expect(sorted(items, { key: "state", descending: false })[0]?.equipmentId).toBe("A");
-  });
-
-  it("offers the units that have means, the most frequent first", () => {
-    const bar = (one: AverageItem) => ({ ...one, unit: "bar" });
-    expect(unitsOf([...items, bar(item("D", 1))])).toEqual(["", "bar"]);
-    expect(unitsOf([bar(item("D", null))])).toEqual([]);
-  });
-
-  it("finds by any text, whatever its case", () => {
-    expect(matching(items, "PUMP").map((one) => one.equipmentId)).toEqual(["A"]);
-    expect(matching(items, " ")).toHaveLength(3);
-  });
-});
-
-describe("the line", () => {
-  it("is broken where readings are missing", () => {
-    const bucket = (minute: number): Bucket => ({
-      start: new Date(minute * 60_000).toISOString(),
-      mean: 1,
-      min: 0,
-      max: 2,
-      count: 3,
-      imported: 0,
-    });
-    const points = linePoints([0, 1, 2, 9, 10].map(bucket), 60);
-    expect(points.map((point) => point.mean)).toEqual([1, 1, 1, null, 1, 1]);
-    expect(linePoints([], 60)).toEqual([]);
+  it("finds by any text, whatever its case, and filters by state, kind and location", () => {
+    const items = [
+      item("A", { name: "Pump", kind: "Flow", location: "Power" }),
+      item("B", { longestGapSeconds: 9 }),
+    ];
+    expect(ids(matching(items, "PUMP"))).toEqual(["A"]);
+    expect(matching(items, " ")).toHaveLength(2);
+    const all = { q: "", state: "", kind: "", location: "" } as const;
+    expect(ids(chosen(items, { ...all, state: "gaps" }))).toEqual(["B"]);
+    expect(ids(chosen(items, { ...all, kind: "Flow", location: "Power" }))).toEqual(["A"]);
+    expect(chosen(items, { ...all, kind: "Flow", location: "Utilities" })).toEqual([]);
+    expect(valuesOf(items, "kind")).toEqual([
+      { value: "", count: 1 },
+      { value: "Flow", count: 1 },
+    ]);
   });
 });
 
-describe("formats", () => {
-  it("follow the language", () => {
-    expect(number(1016.8, "en")).toBe("1,016.80");
-    expect(number(-1016.8, "pt-BR")).toBe("−1.016,80");
-    expect(number(null, "en")).toBe("–");
-    expect(number(1.7e308, "en")).toBe("1.700e+308");
-  });
-
-  it("give the ticks of an axis no decimals for show", () => {
-    expect([-1000, 0.25].map((value) => tick(value, "pt-BR"))).toEqual(["−1.000", "0,25"]);
-  });
-
-  it("tell ages in the largest unit that fits", () => {
-    const now = Date.parse("2026-01-01T12:00:00Z");
-    expect(age("2026-01-01T11:53:00Z", now)).toBe("7 min");
-    expect(age(null, now)).toBe("–");
-  });
-
-  it("tell sizes", () => {
-    expect(bytes(1_500_000, "en")).toBe("1.5 MB");
-    expect(bytes(12, "en")).toBe("12 B");
-  });
+it("the headline counts states, gaps and readings, and means the coverage of those that have one", () => {
+  const found = headline(
+    [
+      item("A", { coverage: 0.5, longestGapSeconds: 3 }),
+      item("B", { coverage: null, state: "silent", lastTimestamp: "2026-01-01T11:30:00Z" }),
+      item("C", { state: "late" }),
+    ],
+    NOW,
+  );
+  expect(found).toMatchObject({ total: 3, silent: 1, silentLastHour: 1, late: 1, reporting: 1 });
+  expect(found).toMatchObject({ gaps: 1, readings: 30, coverage: 0.75 });
 });
 
-it("suspects are named with what is suspected, and cut off", () => {
-  const item = { equipmentId: "EQ-1", factor: null, shiftHours: null };
-  const suspicion = { kind: "unit_jump" as const, sensors: 7, readings: 9, importId: null };
-  expect(
-    suspects({
-      ...suspicion,
-      items: [item, { ...item, factor: 1000.4 }, { ...item, shiftHours: -3 }],
-    }),
-  ).toBe("EQ-1, EQ-1 (× 1000), EQ-1 (−3 h), …");
-  expect(suspects({ ...suspicion, sensors: 0, items: [] })).toBe("");
+it("the ramp steps at 99.5, 95, 80 and 50 %", () => {
+  expect([1, 0.995, 0.99, 0.95, 0.94, 0.8, 0.79, 0.5, 0.49].map(rampOf)).toEqual([
+    0, 0, 1, 1, 2, 2, 3, 3, 4,
+  ]);
+  expect(rampOf(null)).toBe(0);
+});
+
+it("a histogram holds every mean once, also when all are the same", () => {
+  const items = [0, 1, 2, 9].map((mean, index) => item(String(index), { mean, unit: "bar" }));
+  const [found] = histograms(items, 3);
+  expect(found?.bars.map((bar) => bar.items)).toEqual([3, 0, 1]);
+  expect(histograms([item("A"), item("B")], 4)[0]?.bars[0]?.items).toBe(2);
+  expect(histograms([item("A", { mean: null })], 4)).toEqual([]);
 });

@@ -1,30 +1,41 @@
-import type { AverageItem, Bucket, GapSpan, Forecast, SensorState } from "@/api/types";
+import type { AverageItem, SensorState } from "@/api/types";
 
-export type SortKey =
-  | "state"
-  | "equipmentId"
-  | "name"
-  | "mean"
-  | "unit"
-  | "location"
-  | "count"
-  | "timeWeightedMean"
-  | "coverage"
-  | "min"
-  | "max"
-  | "lastValue"
-  | "lastTimestamp";
+export const SORTS = [
+  "attention",
+  "equipmentId",
+  "name",
+  "state",
+  "location",
+  "lastValue",
+  "mean",
+  "timeWeightedMean",
+  "min",
+  "max",
+  "coverage",
+  "lastTimestamp",
+] as const;
+export type SortKey = (typeof SORTS)[number];
 
 export interface Sort {
   key: SortKey;
   descending: boolean;
 }
 
-const ATTENTION: Record<SensorState, number> = { silent: 0, late: 1, new: 2, ok: 3 };
+export interface Filter {
+  q: string;
+  state: SensorState | "gaps" | "";
+  kind: string;
+  location: string;
+}
 
-export function matching(items: AverageItem[], search: string): AverageItem[] {
+const HOUR_MS = 3_600_000;
+const SEVERITY: Record<SensorState, number> = { silent: 0, late: 1, new: 2, ok: 3 };
+
+export const hasGaps = (item: AverageItem) => (item.longestGapSeconds ?? 0) > 0;
+
+export function matching<T extends AverageItem>(items: readonly T[], search: string): T[] {
   const wanted = search.trim().toLowerCase();
-  if (!wanted) return items;
+  if (!wanted) return [...items];
   return items.filter((item) =>
     [item.equipmentId, item.name, item.kind, item.unit, item.location].some((text) =>
       text?.toLowerCase().includes(wanted),
@@ -32,89 +43,151 @@ export function matching(items: AverageItem[], search: string): AverageItem[] {
   );
 }
 
-/** Rows without a value come last in either direction; equal ones by equipmentId. */
-export function sorted(items: AverageItem[], sort: Sort): AverageItem[] {
-  const value = (item: AverageItem) =>
-    sort.key === "state" ? ATTENTION[item.state] : item[sort.key];
-  const sign = sort.descending ? -1 : 1;
-  return [...items].sort((a, b) => {
-    const left = value(a);
-    const right = value(b);
-    if (left === null || right === null) return Number(left === null) - Number(right === null);
-    if (left === right) return a.equipmentId < b.equipmentId ? -1 : 1;
-    return (left < right ? -1 : 1) * sign;
-  });
-}
-
-/** The units that have a mean, the most frequent first; "" stands for none. */
-export function unitsOf(items: AverageItem[]): string[] {
-  const found = new Map<string, number>();
-  for (const item of items) {
-    const unit = item.unit ?? "";
-    if (item.mean !== null) found.set(unit, (found.get(unit) ?? 0) + 1);
-  }
-  return [...found.keys()].sort(
-    (a, b) => (found.get(b) ?? 0) - (found.get(a) ?? 0) || (a < b ? -1 : 1),
+export function chosen(items: readonly AverageItem[], filter: Filter): AverageItem[] {
+  return matching(items, filter.q).filter(
+    (item) =>
+      (filter.state === "" ||
+        (filter.state === "gaps" ? hasGaps(item) : item.state === filter.state)) &&
+      (filter.kind === "" || (item.kind ?? "") === filter.kind) &&
+      (filter.location === "" || (item.location ?? "") === filter.location),
   );
 }
 
-export interface LinePoint {
-  time: number;
-  mean: number | null;
-  min: number | null;
-  max: number | null;
+/** What fell silent within the hour, what is late, then by what is missing most. */
+function attention(item: AverageItem, now: number): number {
+  const age = item.lastTimestamp === null ? Infinity : now - Date.parse(item.lastTimestamp);
+  if (item.state === "silent" && age < HOUR_MS) return -2 - 1 / (1 + age);
+  if (item.state === "late") return -1;
+  return item.coverage ?? (item.state === "silent" ? 0 : 1);
+}
+
+/** Rows without a value come last in either direction; equal ones by equipmentId. */
+export function sorted(items: readonly AverageItem[], sort: Sort, now: number): AverageItem[] {
+  const value = (item: AverageItem): string | number | null => {
+    if (sort.key === "attention") return attention(item, now);
+    if (sort.key === "state") return SEVERITY[item.state];
+    return item[sort.key];
+  };
+  const sign = sort.descending ? -1 : 1;
+  const keyed = items.map((item) => ({ item, key: value(item) }));
+  keyed.sort((a, b) => {
+    if (a.key === null || b.key === null) {
+      if (a.key !== b.key) return Number(a.key === null) - Number(b.key === null);
+    } else if (a.key !== b.key) return (a.key < b.key ? -1 : 1) * sign;
+    return a.item.equipmentId < b.item.equipmentId ? -1 : 1;
+  });
+  return keyed.map((one) => one.item);
+}
+
+/** The values of a field, the most frequent first; "" stands for none. */
+export function valuesOf(
+  items: readonly AverageItem[],
+  field: "kind" | "location" | "unit",
+): { value: string; count: number }[] {
+  const found = new Map<string, number>();
+  for (const item of items) {
+    const value = item[field] ?? "";
+    found.set(value, (found.get(value) ?? 0) + 1);
+  }
+  return [...found]
+    .map(([value, count]) => ({ value, count }))
+    .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1));
+}
+
+export interface Headline {
+  total: number;
+  silent: number;
+  silentLastHour: number;
+  late: number;
+  gaps: number;
+  reporting: number;
+  readings: number;
+  coverage: number | null;
+}
+
+export function headline(items: readonly AverageItem[], now: number): Headline {
+  const found: Headline = {
+    total: items.length,
+    silent: 0,
+    silentLastHour: 0,
+    late: 0,
+    gaps: 0,
+    reporting: 0,
+    readings: 0,
+    coverage: null,
+  };
+  let covered = 0;
+  let known = 0;
+  for (const item of items) {
+    found.readings += item.count;
+    if (item.state === "silent") {
+      found.silent += 1;
+      if (item.lastTimestamp !== null && now - Date.parse(item.lastTimestamp) < HOUR_MS)
+        found.silentLastHour += 1;
+    }
+    if (item.state === "late") found.late += 1;
+    if (item.state === "ok") found.reporting += 1;
+    if (hasGaps(item)) found.gaps += 1;
+    if (item.coverage !== null) {
+      covered += item.coverage;
+      known += 1;
+    }
+  }
+  if (known) found.coverage = covered / known;
+  return found;
+}
+
+/** Mean coverage of a group, of those that have one. */
+export function meanCoverage(items: readonly AverageItem[]): number | null {
+  const known = items.filter((item) => item.coverage !== null);
+  if (known.length === 0) return null;
+  return known.reduce((sum, item) => sum + (item.coverage ?? 0), 0) / known.length;
+}
+
+/** Which of the five steps of the ramp: 0 is whole, 4 is mostly missing. */
+export function rampOf(coverage: number | null): 0 | 1 | 2 | 3 | 4 {
+  if (coverage === null || coverage >= 0.995) return 0;
+  if (coverage >= 0.95) return 1;
+  if (coverage >= 0.8) return 2;
+  return coverage >= 0.5 ? 3 : 4;
+}
+
+export interface Histogram {
+  unit: string;
+  kind: string;
+  bars: { from: number; to: number; items: number }[];
+  low: number;
+  high: number;
   count: number;
 }
 
-/** A line is never joined across a hole: a null stands where three buckets or more are missing. */
-export function linePoints(buckets: Bucket[], bucketSeconds: number): LinePoint[] {
-  const steps = buckets
-    .map((bucket, index) => {
-      const before = buckets[index - 1];
-      return before ? Date.parse(bucket.start) - Date.parse(before.start) : 0;
-    })
-    .filter((step) => step > 0)
-    .sort((a, b) => a - b);
-  const usual = Math.max(bucketSeconds * 1000, steps[Math.floor(steps.length / 2)] ?? 0);
-  const points: LinePoint[] = [];
-  let previous: number | null = null;
-  for (const bucket of buckets) {
-    const time = Date.parse(bucket.start);
-    if (previous !== null && time - previous > usual * 3)
-      points.push({ time: previous + usual, mean: null, min: null, max: null, count: 0 });
-    points.push({
-      time,
-      mean: bucket.mean,
-      min: bucket.min,
-      max: bucket.max,
-      count: bucket.count,
-    });
-    previous = time;
+/** How the means of each kind are spread: equal steps between the lowest and the highest. */
+export function histograms(items: readonly AverageItem[], bars: number): Histogram[] {
+  const groups = new Map<string, AverageItem[]>();
+  for (const item of items) {
+    if (item.mean === null) continue;
+    const key = `${item.kind ?? ""}\0${item.unit ?? ""}`;
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
   }
-  return points;
-}
-
-/** "EQ-1 (× 1000), EQ-2 (+3 h), …": the first five sensors of a suspicion. */
-export function suspects(suspicion: Forecast["suspicions"][number]): string {
-  const told = suspicion.items.slice(0, 5).map((item) => {
-    if (item.shiftHours !== null)
-      return `${item.equipmentId} (${item.shiftHours > 0 ? "+" : "−"}${String(Math.abs(item.shiftHours))} h)`;
-    if (item.factor !== null)
-      return `${item.equipmentId} (× ${String(Number(item.factor.toPrecision(3)))})`;
-    return item.equipmentId;
-  });
-  return told.join(", ") + (suspicion.sensors > told.length ? ", …" : "");
-}
-
-/** What is missing, cut to the window: pairs of edges on the axis of time. */
-export function gapAreas(
-  gaps: GapSpan[],
-  start: string,
-  end: string,
-): [{ xAxis: number }, { xAxis: number }][] {
-  const [first, last] = [Date.parse(start), Date.parse(end)];
-  return gaps.map((gap) => [
-    { xAxis: Math.max(first, Date.parse(gap.start)) },
-    { xAxis: gap.end === null ? last : Math.min(last, Date.parse(gap.end)) },
-  ]);
+  return [...groups]
+    .map(([key, group]) => {
+      const [kind = "", unit = ""] = key.split("\0");
+      const means = group.map((item) => item.mean ?? 0);
+      const low = means.reduce((a, b) => Math.min(a, b));
+      const high = means.reduce((a, b) => Math.max(a, b));
+      const width = (high - low || 1) / bars;
+      const found = Array.from({ length: bars }, (_, index) => ({
+        from: low + index * width,
+        to: low + (index + 1) * width,
+        items: 0,
+      }));
+      for (const mean of means) {
+        const bar = found[Math.min(bars - 1, Math.floor((mean - low) / width))];
+        if (bar) bar.items += 1;
+      }
+      return { unit, kind, bars: found, low, high, count: means.length };
+    })
+    .sort((a, b) => b.count - a.count);
 }

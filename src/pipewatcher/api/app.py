@@ -24,6 +24,7 @@ from pipewatcher.api import (
     live,
     notifications,
     openid,
+    plant,
     sensors,
     series,
     session,
@@ -81,6 +82,8 @@ BODIES = [
     gaps.GapItem,
     gaps.GapsPage,
     gaps.IncidentsPage,
+    gaps.CoveragePage,
+    plant.PlantItem,
     notifications.NotificationsPage,
     notifications.Unread,
     live.LiveSensor,
@@ -110,6 +113,7 @@ _RESOURCES = (
     audit,
     users,
     openid,
+    plant,
 )
 """What a process with the role api answers."""
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {

@@ -41,6 +41,7 @@ class AverageItem(Camel):
     kind: str | None
     unit: str | None
     location: str | None
+    source: str | None
     mean: float | None
     time_weighted_mean: float | None
     count: int

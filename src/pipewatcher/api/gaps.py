@@ -23,6 +23,7 @@ from pipewatcher.api.answers import (
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.gaps import Gap
 from pipewatcher.model import DAY, GapCause, GapState, MarkState, Micros
+from pipewatcher.queries import window_micros
 
 router = APIRouter(prefix="/api/v1/gaps", tags=["gaps"])
 
@@ -31,6 +32,7 @@ INCIDENTS_WINDOW: Micros = 30 * DAY
 GapId = Annotated[str, Path(alias="id", min_length=1, max_length=200)]
 GapIdText = Annotated[str, Field(max_length=200)]
 Instant = Annotated[str | None, Query(max_length=64)]
+Id = Annotated[str, Field(max_length=64)]
 
 
 class GapItem(Camel):
@@ -70,6 +72,15 @@ class IncidentsPage(Camel):
     total: int
 
 
+class CoveragePage(Camel):
+    """The share of the plant's sensor time outside gaps, in equal pieces of `[start, end)`, oldest
+    first; null while no sensor has a cadence."""
+
+    start: str
+    end: str
+    coverage: list[float] | None
+
+
 class GapChanges(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     state: MarkState | None = None
@@ -91,16 +102,17 @@ async def gaps(
     _: Caller,
     start: Instant = None,
     end: Instant = None,
-    equipment_id: Annotated[str | None, Query(alias="equipmentId", max_length=64)] = None,
+    equipment_id: Annotated[list[Id] | None, Query(alias="equipmentId", max_length=100)] = None,
     state: Annotated[list[GapState] | None, Query(max_length=5)] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """Gaps that overlap `[start, end)`, newest first; `state` may be given several times."""
+    """Gaps that overlap `[start, end)`, newest first; `equipmentId` and `state` may be given
+    several times."""
     page = await answers_of(request).gaps.gaps(
         instant_of(start, "start"),
         instant_of(end, "end"),
-        equipment_id=equipment_id,
+        equipment_ids=equipment_id,
         states=state or (),
         limit=limit,
         cursor=cursor,
@@ -147,6 +159,21 @@ async def incidents(
         for line in lines
     ]
     return json_answer(IncidentsPage(items=items, total=total))
+
+
+@router.get("/coverage", responses=answers(CoveragePage))
+async def coverage(
+    request: Request,
+    _: Caller,
+    window: Annotated[str, Query(max_length=12, examples=["24h"])] = "24h",
+    parts: Annotated[int, Query(ge=1, le=400)] = 96,
+) -> Response:
+    """How whole the plant's data is over the window up to now."""
+    found = answers_of(request)
+    end = found.queries.now()
+    start = end - window_micros(window)
+    shares = await found.gaps.coverage(start, end, parts)
+    return json_answer(CoveragePage(start=rfc3339(start), end=rfc3339(end), coverage=shares))
 
 
 @router.patch("/{id}", responses=answers(GapItem, errors=(400, 404, 409, 413, 422)))

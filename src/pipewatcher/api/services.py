@@ -205,6 +205,14 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plant:
+    """What people call the plant, and the IANA name of its time zone; None where not set."""
+
+    name: str | None
+    timezone: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What every process has; `answers` is None in one without the role `api`."""
 
@@ -229,3 +237,4 @@ class Services:
     allowed_hosts: Sequence[str]
     tls_port: int | None
     """Where the page is served by TLS; None where it is not by us."""
+    plant: Plant

@@ -49,6 +49,8 @@ _TABLE: dict[str, Roles | None] = {
     "PUT /api/v1/notifications/read": READ,
     "GET /api/v1/gaps": READ,
     "GET /api/v1/gaps/incidents": READ,
+    "GET /api/v1/gaps/coverage": READ,
+    "GET /api/v1/plant": READ,
     "PATCH /api/v1/gaps/{id}": OPERATE,
     "POST /api/v1/gaps/request": OPERATE,
     "GET /api/v1/dead-letters": READ,

@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 
 from pipewatcher.api.app import create_app
-from pipewatcher.api.services import Answers, Services
+from pipewatcher.api.services import Answers, Plant, Services
 from pipewatcher.dead_letters import PAYLOAD_BYTES_MAX
 from pipewatcher.identity.audit import Audit
 from pipewatcher.identity.people import FIRST
@@ -293,6 +293,7 @@ def _services(
         public_url=settings.public_url,
         allowed_hosts=_allowed_hosts(settings),
         tls_port=opened.https,
+        plant=Plant(name=settings.plant_name, timezone=settings.plant_zone),
     )
 
 

@@ -7,7 +7,7 @@ import { identity, type Me } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
 import { fill, useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 /** Where I am signed in, my password and my second factor. */
 export function Account() {

@@ -7,7 +7,7 @@ import { identity, type AuditEntry } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
 import { fill, useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 /** Who changed what: newest first, searched, exported, verified. */
 export function Audit() {

@@ -5,7 +5,8 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { StatusPage } from "@/api/types";
 import { fill, useSpeech } from "@/i18n/language";
-import { count, moment } from "@/lib/format";
+import { count } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 /** What came in against what is stored: the difference is zero, or it is said loudly. */
 export function Balance() {

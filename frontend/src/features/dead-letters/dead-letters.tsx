@@ -7,7 +7,8 @@ import { api } from "@/api/client";
 import type { DeadLetterItem, Door } from "@/api/types";
 import { Letter } from "@/features/dead-letters/letter";
 import { useSpeech } from "@/i18n/language";
-import { count, moment } from "@/lib/format";
+import { count } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 const DOORS: Door[] = ["mqtt", "mqtt-broker", "store"];
 

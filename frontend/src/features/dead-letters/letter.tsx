@@ -5,7 +5,8 @@ import { useEffect, useRef, useState } from "react";
 import { api, ApiError } from "@/api/client";
 import type { DeadLetterItem } from "@/api/types";
 import { fill, useSpeech } from "@/i18n/language";
-import { bytes, count, moment } from "@/lib/format";
+import { bytes, count } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 interface Props {
   letter: DeadLetterItem;
@@ -155,7 +156,7 @@ function Errors({ letter }: { letter: DeadLetterItem }) {
     <ul className="errors" aria-label={texts.reason}>
       {letter.errors.slice(0, 10).map((error, index) => (
         <li key={index}>
-          {error.index !== undefined && `${fill(texts.item, { index: error.index })}: `}
+          {error.index != null && `${fill(texts.item, { index: error.index })}: `}
           {error.field} {error.reason}
         </li>
       ))}

@@ -1,214 +1,307 @@
 "use client";
 
-import { keepPreviousData, useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import {
+  keepPreviousData,
+  useInfiniteQuery,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { useMemo, useState } from "react";
 
-import { api, ApiError } from "@/api/client";
-import type { GapItem, GapState } from "@/api/types";
-import { fill, useSpeech } from "@/i18n/language";
-import type { Texts } from "@/i18n/en";
-import { count, moment } from "@/lib/format";
+import { api } from "@/api/client";
+import { useAverages, useMayOperate } from "@/api/queries";
+import { WINDOWS, type GapItem, type GapState } from "@/api/types";
+import { reasonOf } from "@/components/fault";
+import { Icon } from "@/components/icons";
+import { useKeys } from "@/components/keys";
+import { Mark, type MarkName } from "@/components/marks";
+import { PageHead } from "@/components/page-head";
+import { ClearFilters, Failure, Nothing, Skeleton } from "@/components/states";
+import { WindowSwitch } from "@/components/window-switch";
+import { useFormat, useSpeech } from "@/i18n/language";
+import { save } from "@/lib/save";
+import { useView } from "@/lib/view";
+
+import { GapTable } from "./gap-table";
+import { Lanes } from "./lanes";
+import { lanesOf } from "./lanes-of";
+import { RequestPanel } from "./request-panel";
 
 const STATES: GapState[] = ["open", "requested", "partly_filled", "filled", "accepted"];
+const MARKS: Record<GapState, MarkName> = {
+  open: "gaps",
+  requested: "requested",
+  partly_filled: "gaps",
+  filled: "imported",
+  accepted: "lost",
+};
 
-/** The gap ledger: what is missing, asked of the vendor, accepted or filled. */
+/** What is missing, is it one cause, and who owes it? */
 export function Gaps() {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   const client = useQueryClient();
-  const [state, setState] = useState<GapState | "">("");
-  const [sensor, setSensor] = useState("");
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const view = useView();
+  const window = view.window;
+  const mayOperate = useMayOperate();
+  const asked = view.get("state");
+  const state = STATES.find((one) => one === asked) ?? "";
+  const sensor = view.get("sensor");
+  const [chosen, setChosen] = useState<ReadonlyMap<string, GapItem>>(new Map());
   const [told, setTold] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
-  const pages = useInfiniteQuery({
-    queryKey: ["gaps", state, sensor],
-    queryFn: ({ pageParam }) => api.gaps(state, sensor, pageParam),
+  const [busy, setBusy] = useState(false);
+  const averages = useAverages(window);
+  const page = averages.data;
+  const start = page?.start ?? "";
+  const rows = useMemo(() => new Map(page?.items.map((item) => [item.equipmentId, item])), [page]);
+  const sourceOf = (id: string) => rows.get(id)?.source ?? null;
+  const list = useInfiniteQuery({
+    queryKey: ["gaps", "list", window, state, sensor],
+    queryFn: ({ pageParam }) =>
+      api.gaps({ state, equipmentId: sensor ? [sensor] : [], start, cursor: pageParam }),
     initialPageParam: "",
-    getNextPageParam: (page) => page.nextCursor ?? undefined,
+    getNextPageParam: (found) => found.nextCursor ?? undefined,
     placeholderData: keepPreviousData,
-    refetchInterval: 5_000,
+    enabled: page !== undefined,
+    refetchInterval: 30_000,
+    retry: false,
   });
-  const gaps = pages.data?.pages.flatMap((page) => page.items) ?? [];
-  const total = pages.data?.pages[0]?.total ?? null;
+  const counts = useQuery({
+    queryKey: ["gaps", "counts", window],
+    queryFn: async () => {
+      const pages = await Promise.all(
+        STATES.map((one) => api.gaps({ state: one, start, limit: one === "requested" ? 500 : 1 })),
+      );
+      return {
+        totals: Object.fromEntries(
+          STATES.map((one, index) => [one, pages[index]?.total ?? 0]),
+        ) as Record<GapState, number>,
+        requested: pages[1]?.items ?? [],
+      };
+    },
+    enabled: page !== undefined,
+    refetchInterval: 30_000,
+    retry: false,
+  });
+  const incidents = useQuery({
+    queryKey: ["gaps", "incidents", window],
+    queryFn: () => api.incidents(start),
+    enabled: page !== undefined,
+    retry: false,
+  });
+  const gaps = useMemo(() => list.data?.pages.flatMap((one) => one.items) ?? [], [list.data]);
+  const end = page ? Date.parse(page.end) : Date.now();
+  const groups = useMemo(
+    () => lanesOf(incidents.data?.items ?? [], gaps, (id) => rows.get(id)?.source ?? null, end),
+    [incidents.data, gaps, rows, end],
+  );
+  const missing = (page?.items ?? []).reduce(
+    (sum, item) => sum + Math.max(0, (item.expected ?? 0) - item.count),
+    0,
+  );
+  const choose = (gap: GapItem) => {
+    const next = new Map(chosen);
+    if (!next.delete(gap.id)) next.set(gap.id, gap);
+    setChosen(next);
+  };
   const act = async (action: () => Promise<string | null>) => {
+    setBusy(true);
     setFault(null);
     setTold(null);
     try {
       setTold(await action());
+      setChosen(new Map());
     } catch (error) {
-      setFault(error instanceof ApiError && error.message ? error.message : texts.unreachable);
+      setFault(reasonOf(error, texts.unreachable));
     }
+    setBusy(false);
     await client.invalidateQueries({ queryKey: ["gaps"] });
   };
-  const request = (ids: string[] | null) =>
-    act(async () => {
-      save(await api.requestGaps(ids));
-      setChosen(new Set());
+  const request = (ids: string[]) =>
+    void act(async () => {
+      save(await api.requestGaps(ids), "gaps-requested.csv");
       return texts.requested;
     });
-  return (
-    <main>
-      <div className="row">
-        <h1>{texts.gaps}</h1>
-        <span className="quiet">{total !== null && count(total, language)}</span>
-        <input
-          className="push"
-          type="search"
-          aria-label={texts.onlySensor}
-          placeholder={texts.onlySensor}
-          value={sensor}
-          onChange={(event) => {
-            setSensor(event.target.value.trim());
-          }}
-        />
-        <select
-          aria-label={texts.state}
-          value={state}
-          onChange={(event) => {
-            setState(event.target.value as GapState | "");
-          }}
-        >
-          <option value="">{texts.everyState}</option>
-          {STATES.map((one) => (
-            <option key={one} value={one}>
-              {wordOf(one, texts)}
-            </option>
-          ))}
-        </select>
-        <button
-          onClick={() => {
-            void request(chosen.size > 0 ? [...chosen] : null);
-          }}
-        >
-          {chosen.size > 0
-            ? fill(texts.requestChosen, { count: count(chosen.size, language) })
-            : texts.requestAll}
-        </button>
-      </div>
-      <p className="quiet">{texts.gapsHelp}</p>
-      {told && <p role="status">{told}</p>}
-      {fault && (
-        <p className="error" role="alert">
-          {fault}
-        </p>
-      )}
-      {pages.isError && (
-        <section className="panel" role="alert">
-          <p className="error">{texts.failed}</p>
-          <button onClick={() => void pages.refetch()}>{texts.again}</button>
-        </section>
-      )}
-      {pages.isPending && <p role="status">{texts.loading}</p>}
-      {pages.data && gaps.length === 0 && (
-        <p className="quiet">{state || sensor ? texts.noGapMatches : texts.noGaps}</p>
-      )}
-      {gaps.length > 0 && (
-        <section className="panel" aria-label={texts.gaps}>
-          <GapTable
-            gaps={gaps}
-            chosen={chosen}
-            onChoose={(id) => {
-              const next = new Set(chosen);
-              if (!next.delete(id)) next.add(id);
-              setChosen(next);
-            }}
-            onChange={(id, wanted) =>
-              void act(async () => {
-                await api.changeGap(id, { state: wanted });
-                return null;
-              })
-            }
-          />
-          {pages.hasNextPage && (
-            <button disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
-              {texts.older}
-            </button>
-          )}
-        </section>
-      )}
-    </main>
-  );
-}
-
-interface TableProps {
-  gaps: GapItem[];
-  chosen: ReadonlySet<string>;
-  onChoose: (id: string) => void;
-  onChange: (id: string, state: "open" | "accepted") => void;
-}
-
-function GapTable({ gaps, chosen, onChoose, onChange }: TableProps) {
-  const { texts, language } = useSpeech();
-  return (
-    <div className="scroll">
-      <table>
-        <thead>
-          <tr>
-            <th aria-label={texts.choose} />
-            <th>{texts.sensor}</th>
-            <th>{texts.after}</th>
-            <th>{texts.before}</th>
-            <th className="num">{texts.missing}</th>
-            <th>{texts.state}</th>
-            <th />
-          </tr>
-        </thead>
-        <tbody>
-          {gaps.map((gap) => (
-            <tr key={gap.id}>
-              <td>
-                {gap.state !== "filled" && (
-                  <input
-                    type="checkbox"
-                    aria-label={`${texts.choose} ${gap.equipmentId}`}
-                    checked={chosen.has(gap.id)}
-                    onChange={() => {
-                      onChoose(gap.id);
-                    }}
-                  />
-                )}
-              </td>
-              <td>{gap.equipmentId}</td>
-              <td>{moment(gap.start, language)}</td>
-              <td>{gap.end === null ? texts.goesOn : moment(gap.end, language)}</td>
-              <td className="num">{count(gap.expected, language)}</td>
-              <td title={gap.changedBy ?? undefined}>
-                {wordOf(gap.state, texts)} <span className="quiet">{gap.closedBy.join(", ")}</span>
-              </td>
-              <td>
-                {gap.state !== "filled" && (
-                  <button
-                    className="link"
-                    onClick={() => {
-                      onChange(gap.id, gap.state === "accepted" ? "open" : "accepted");
-                    }}
-                  >
-                    {gap.state === "accepted" ? texts.reopen : texts.accept}
-                  </button>
-                )}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function wordOf(state: GapState, texts: Texts): string {
-  return {
+  const mark = (ids: string[], wanted: "open" | "accepted") =>
+    void act(async () => {
+      for (const id of ids) await api.changeGap(id, { state: wanted });
+      return null;
+    });
+  useKeys({
+    ...Object.fromEntries(
+      WINDOWS.map((name, index) => [
+        String(index + 1),
+        () => {
+          view.setWindow(name);
+        },
+      ]),
+    ),
+    r: () => {
+      if (chosen.size > 0 && mayOperate) request([...chosen.keys()]);
+    },
+  });
+  const words: Record<GapState, string> = {
     open: texts.gapOpen,
     requested: texts.gapRequested,
     partly_filled: texts.gapPartlyFilled,
     filled: texts.gapFilled,
     accepted: texts.gapAccepted,
-  }[state];
-}
-
-function save(file: Blob) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = "gaps-requested.csv";
-  link.click();
-  URL.revokeObjectURL(link.href);
+  };
+  const totals = counts.data?.totals;
+  const all = totals ? STATES.reduce((sum, one) => sum + totals[one], 0) : null;
+  const failure = list.error ?? averages.error;
+  return (
+    <main className="gaps">
+      <PageHead title={texts.gaps} about={page && format.span(page.start, page.end)}>
+        <input
+          type="search"
+          aria-label={texts.onlySensor}
+          placeholder={texts.onlySensor}
+          value={sensor}
+          onChange={(event) => {
+            view.change({ sensor: event.target.value.trim() });
+          }}
+        />
+        <WindowSwitch value={window} onChange={view.setWindow} />
+        <button
+          onClick={() => {
+            void api.gapsCsv(start).then((file) => {
+              save(file, `gaps-${window}.csv`);
+            });
+          }}
+        >
+          <Icon name="download" /> CSV
+        </button>
+      </PageHead>
+      <div className="with-side">
+        <div className="stack">
+          {groups.length > 0 && page && (
+            <section className="panel" aria-label={texts.whenMissing}>
+              <header className="row">
+                <h2>{texts.whenMissing}</h2>
+                <ul className="legend push">
+                  <li>
+                    <i className="piece-key open" />
+                    {texts.gapOpen}
+                  </li>
+                  <li>
+                    <i className="piece-key requested" />
+                    {texts.gapRequested}
+                  </li>
+                  <li>
+                    <i className="piece-key filled" />
+                    {texts.filledByImport}
+                  </li>
+                  <li>
+                    <Mark name="lost" />
+                    {texts.gapAccepted}
+                  </li>
+                </ul>
+              </header>
+              <Lanes
+                groups={groups}
+                rows={rows}
+                window={window}
+                start={Date.parse(page.start)}
+                end={end}
+                chosen={new Set(chosen.keys())}
+                onChoose={choose}
+              />
+            </section>
+          )}
+          <section className="panel flush" aria-label={texts.gaps}>
+            <header className="chips" role="group" aria-label={texts.state}>
+              <button
+                className="chip"
+                aria-pressed={state === ""}
+                onClick={() => {
+                  view.change({ state: null });
+                }}
+              >
+                {texts.all} {format.count(all)}
+              </button>
+              {STATES.map((one) => (
+                <button
+                  key={one}
+                  className="chip"
+                  aria-pressed={state === one}
+                  onClick={() => {
+                    view.change({ state: one });
+                  }}
+                >
+                  <Mark name={MARKS[one]} />
+                  {words[one]} {format.count(totals?.[one] ?? null)}
+                </button>
+              ))}
+            </header>
+            {failure && gaps.length === 0 && (
+              <Failure error={failure} onAgain={() => void list.refetch()} />
+            )}
+            {!failure && !list.data && <Skeleton lines={8} />}
+            {list.data && gaps.length === 0 && (
+              <Nothing
+                action={
+                  (state || sensor) && (
+                    <ClearFilters
+                      count={Number(state !== "") + Number(sensor !== "")}
+                      onClear={() => {
+                        view.change({ state: null, sensor: null });
+                      }}
+                    />
+                  )
+                }
+              >
+                {state || sensor ? texts.noGapMatches : texts.noGaps}
+              </Nothing>
+            )}
+            {gaps.length > 0 && (
+              <div className="scroll gap-scroll" tabIndex={0} role="region" aria-label={texts.gaps}>
+                <GapTable
+                  gaps={gaps}
+                  incidents={incidents.data?.items ?? []}
+                  sourceOf={sourceOf}
+                  chosen={new Set(chosen.keys())}
+                  now={end}
+                  mayOperate={mayOperate}
+                  onChoose={choose}
+                  onRequest={(gap) => {
+                    request([gap.id]);
+                  }}
+                  onState={(gap, wanted) => {
+                    mark([gap.id], wanted);
+                  }}
+                />
+                {list.hasNextPage && (
+                  <button
+                    className="older"
+                    disabled={list.isFetchingNextPage}
+                    onClick={() => void list.fetchNextPage()}
+                  >
+                    {texts.older}
+                  </button>
+                )}
+              </div>
+            )}
+          </section>
+        </div>
+        <RequestPanel
+          open={totals?.open ?? null}
+          missing={missing}
+          chosen={[...chosen.values()]}
+          requested={counts.data?.requested ?? []}
+          mayOperate={mayOperate}
+          busy={busy}
+          told={told}
+          fault={fault}
+          onRequest={() => {
+            request([...chosen.keys()]);
+          }}
+          onLost={() => {
+            mark([...chosen.keys()], "accepted");
+          }}
+        />
+      </div>
+    </main>
+  );
 }

@@ -3,75 +3,72 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { api } from "@/api/client";
-import { useSpeech } from "@/i18n/language";
-import { count } from "@/lib/format";
+import type { ImportItem } from "@/api/types";
+import { Dialog } from "@/components/dialog";
+import { Failure, Skeleton } from "@/components/states";
+import { useFormat, useSpeech } from "@/i18n/language";
 
 const SHOWN = 10;
 
 /** What undoing an import would do, before it is done. */
-export function Undo(props: { id: number; onUndo: () => void; onKeep: () => void }) {
-  const { texts, language } = useSpeech();
+export function Undo(props: { item: ImportItem; onUndo: () => void; onKeep: () => void }) {
+  const { texts } = useSpeech();
+  const format = useFormat();
   const preview = useQuery({
-    queryKey: ["undo", props.id],
-    queryFn: () => api.undoPreview(props.id),
+    queryKey: ["undo", props.item.id],
+    queryFn: () => api.undoPreview(props.item.id),
     gcTime: 0,
+    placeholderData: undefined,
   });
-  if (preview.isPending)
-    return (
-      <p className="quiet" role="status">
-        …
-      </p>
-    );
-  if (preview.isError) {
-    return (
-      <p className="error" role="alert">
-        {texts.failed} <button onClick={() => void preview.refetch()}>{texts.again}</button>
-      </p>
-    );
-  }
   const found = preview.data;
-  const figures: [string, number][] = [
-    [texts.undoGo, found.removed],
-    [texts.undoBack, found.restored],
-    [texts.undoChanged, found.changed],
-    [texts.undoOvertaken, found.overtaken],
-    [texts.sensors, found.sensors],
-  ];
+  const figures: [string, number][] = found
+    ? [
+        [texts.undoGo, found.removed],
+        [texts.undoBack, found.restored],
+        [texts.undoChanged, found.changed],
+        [texts.undoOvertaken, found.overtaken],
+      ]
+    : [];
   return (
-    <div aria-label={texts.undoTitle} role="group">
-      <h3>{texts.undoTitle}</h3>
-      <div className="figures">
-        {figures.map(([label, value]) => (
-          <div key={label} className="figure">
-            <span>{label}</span>
-            <b>{count(value, language)}</b>
+    <Dialog title={`${texts.undoTitle}: ${props.item.fileName}`} onClose={props.onKeep}>
+      {preview.isPending && <Skeleton lines={5} />}
+      {preview.isError && <Failure error={preview.error} onAgain={() => void preview.refetch()} />}
+      {found && (
+        <>
+          <dl className="undo-figures">
+            {figures.map(([label, value]) => (
+              <div key={label}>
+                <dt>{label}</dt>
+                <dd>{format.count(value)}</dd>
+              </div>
+            ))}
+          </dl>
+          <table>
+            <thead>
+              <tr>
+                <th>{texts.sensor}</th>
+                <th className="num">{texts.undoGo}</th>
+                <th className="num">{texts.undoBack}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {found.items.slice(0, SHOWN).map((item) => (
+                <tr key={item.equipmentId}>
+                  <td className="strong">{item.equipmentId}</td>
+                  <td className="num">{format.count(item.removed)}</td>
+                  <td className="num">{format.count(item.restored)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+          <div className="row ends">
+            <button onClick={props.onKeep}>{texts.keep}</button>
+            <button className="primary" onClick={props.onUndo}>
+              {texts.undoNow}
+            </button>
           </div>
-        ))}
-      </div>
-      <table>
-        <thead>
-          <tr>
-            <th>{texts.sensor}</th>
-            <th>{texts.undoGo}</th>
-            <th>{texts.undoBack}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {found.items.slice(0, SHOWN).map((item) => (
-            <tr key={item.equipmentId}>
-              <td>{item.equipmentId}</td>
-              <td>{count(item.removed, language)}</td>
-              <td>{count(item.restored, language)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      <div className="row">
-        <button className="primary" onClick={props.onUndo}>
-          {texts.undoNow}
-        </button>
-        <button onClick={props.onKeep}>{texts.keep}</button>
-      </div>
-    </div>
+        </>
+      )}
+    </Dialog>
   );
 }

@@ -8,7 +8,7 @@ import { reasonOf } from "@/components/fault";
 import { ShownOnce } from "@/components/shown-once";
 import { SureButton } from "@/components/sure-button";
 import { useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/format";
+import { moment } from "@/lib/instant";
 
 const ROLES: Role[] = ["viewer", "operator", "admin"];
 

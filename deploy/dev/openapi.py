@@ -1,0 +1,29 @@
+"""Prints the API's description, from which the page's types are made (`make types`)."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from pipewatcher.api.app import create_app
+from pipewatcher.api.services import Services
+from pipewatcher.wiring.doors import OPENAPI_OPERATION, OPENAPI_SCHEMAS
+
+if __name__ == "__main__":
+    nothing = cast(Any, object())
+    services = Services(
+        **(
+            dict.fromkeys(Services.__slots__, nothing)
+            | {
+                "page": Path(),
+                "ingest_operation": OPENAPI_OPERATION,
+                "ingest_schemas": OPENAPI_SCHEMAS,
+            }
+        )
+    )
+    document = create_app(services).openapi()
+    document["info"]["version"] = ""
+    json.dump(document, sys.stdout, indent=1, sort_keys=True)
+    sys.stdout.write("\n")

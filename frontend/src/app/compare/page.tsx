@@ -1,0 +1,5 @@
+import { Compare } from "@/features/compare/compare";
+
+export default function Page() {
+  return <Compare />;
+}

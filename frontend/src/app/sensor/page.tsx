@@ -1,0 +1,5 @@
+import { Sensor } from "@/features/sensor/sensor";
+
+export default function Page() {
+  return <Sensor />;
+}

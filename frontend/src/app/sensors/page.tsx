@@ -1,0 +1,5 @@
+import { Sensors } from "@/features/sensors/sensors";
+
+export default function Page() {
+  return <Sensors />;
+}

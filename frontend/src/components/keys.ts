@@ -1,0 +1,50 @@
+"use client";
+
+import { useEffect, useRef } from "react";
+
+export type Keys = Record<string, (event: KeyboardEvent) => void>;
+
+const TYPING = /^(INPUT|SELECT|TEXTAREA)$/;
+const SEQUENCE_MS = 1_200;
+let waiting: { key: string; at: number } | null = null;
+
+/** Keys of one screen, as "1", "c" or "g o" (one after the other). Not while somebody types, and
+ * not with Ctrl, Alt or Meta: those belong to the browser. */
+export function useKeys(keys: Keys): void {
+  const kept = useRef(keys);
+  useEffect(() => {
+    kept.current = keys;
+  });
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      const target = event.target;
+      if (target instanceof HTMLElement) {
+        const typing =
+          TYPING.test(target.tagName) &&
+          !(target instanceof HTMLInputElement && target.type === "checkbox");
+        if (typing || target.closest("dialog, [role=menu]")) return;
+      }
+      const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+      const both =
+        waiting && event.timeStamp - waiting.at < SEQUENCE_MS ? `${waiting.key} ${key}` : "";
+      const found = kept.current[both] ?? kept.current[key];
+      if (!found) return;
+      event.preventDefault();
+      found(event);
+    };
+    addEventListener("keydown", press);
+    return () => {
+      removeEventListener("keydown", press);
+    };
+  }, []);
+}
+
+/** Remembers the first key of a sequence; it stands once, in the shell. */
+export function beginSequence(event: KeyboardEvent): void {
+  const at = event.timeStamp;
+  // After this press has gone round, so that the first key is not taken for the second.
+  setTimeout(() => {
+    waiting = { key: event.key.toLowerCase(), at };
+  });
+}

@@ -1,0 +1,55 @@
+"use client";
+
+import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
+
+import { api } from "@/api/client";
+import type { AverageItem, WindowName } from "@/api/types";
+import { Mark } from "@/components/marks";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
+
+const WORTH_TELLING = 3;
+
+/** The sentence that explains the cluster in the map: the largest gap that sensors share. */
+export function SharedGap(props: {
+  window: WindowName;
+  start: string;
+  items: readonly AverageItem[];
+}) {
+  const { texts } = useSpeech();
+  const format = useFormat();
+  const { data } = useQuery({
+    queryKey: ["gaps", "incidents", props.window],
+    queryFn: () => api.incidents(props.start),
+    refetchInterval: 60_000,
+    retry: false,
+  });
+  const largest = data?.items.reduce(
+    (a, b) => (b.sensors > a.sensors ? b : a),
+    data.items[0] ?? NONE,
+  );
+  if (!largest || largest.sensors < WORTH_TELLING) return null;
+  const named = new Set(largest.equipmentIds);
+  const places = new Set(
+    props.items.filter((item) => named.has(item.equipmentId)).map((item) => item.location ?? ""),
+  );
+  const [place] = places.size === 1 ? places : [""];
+  const when =
+    largest.end === null
+      ? fill(texts.sinceTime, { time: format.minute(largest.start) })
+      : format.span(largest.start, largest.end);
+  return (
+    <p className="shared-gap">
+      <Mark name="gaps" />
+      <span>
+        <b>{fill(texts.sensorsCount, { count: format.count(largest.sensors) })}</b>{" "}
+        {place ? fill(texts.shareGapIn, { place }) : texts.shareGap}, {when}
+      </span>
+      <Link href={`/gaps${props.window === "24h" ? "" : `?window=${props.window}`}`}>
+        {texts.review}
+      </Link>
+    </p>
+  );
+}
+
+const NONE = { start: "", end: null, sensors: 0, equipmentIds: [], expected: 0 };
