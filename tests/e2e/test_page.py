@@ -88,8 +88,8 @@ def test_the_four_windows_are_one_press_apart_and_stand_in_the_address(
 ) -> None:
     page.goto(f"{server.url}/?q=EQ-10007")
     row = page.locator(ROW, has_text="EQ-10007")
-    presses = {"2": ("48 h", "48h"), "3": ("1 week", "7d"), "4": ("1 month", "30d"), "1": ("24 h", "24h")}  # fmt: skip
-    for key, (label, window) in presses.items():
+    presses = [("2", "48 h", "48h"), ("3", "1 week", "7d"), ("4", "1 month", "30d"), ("1", "24 h", "24h")]  # fmt: skip # noqa: E501
+    for key, label, window in presses:
         expect(row).to_be_visible()
         page.keyboard.press(key)
         expect(page.get_by_role("button", name=label, exact=True, pressed=True)).to_be_visible()

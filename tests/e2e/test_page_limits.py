@@ -74,7 +74,7 @@ def test_axe_finds_no_violation_on_any_screen(browser: Browser, server: Server, 
                 expect(page.get_by_role("heading", name=title, exact=True).first).to_be_attached()
             page.wait_for_timeout(1_200)
             found += [f"{path}: {one}" for one in violations(page)]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_the_form_to_sign_in_has_no_violation_either(browser: Browser, server: Server) -> None:

@@ -30,7 +30,11 @@ export function Bell() {
     <Popover.Root onOpenChange={(open) => void read(open)}>
       <Popover.Trigger className="icon-only quietly bell" aria-label={label} title={label}>
         <Icon name="bell" />
-        {unread > 0 && <b className="unread">{unread > 99 ? "99+" : unread}</b>}
+        {unread > 0 && (
+          <b className="unread" aria-hidden="true">
+            {unread > 99 ? "99+" : unread}
+          </b>
+        )}
       </Popover.Trigger>
       <Popover.Portal>
         <Popover.Content

@@ -71,6 +71,7 @@ function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
   useEffect(() => {
     document.documentElement.toggleAttribute("data-wall", wall);
   }, [wall]);
+  const code = language === "en" ? "EN" : "PT";
   const initials = me.name
     .split(/[\s._-]+/)
     .map((word) => word[0] ?? "")
@@ -102,9 +103,9 @@ function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
             <>
               <Bell />
               <Menu
-                label={texts.languageAndZone}
+                label={`${texts.languageAndZone} (${code})`}
                 className="quietly not-phone short"
-                trigger={language === "en" ? "EN" : "PT"}
+                trigger={code}
               >
                 <LanguageChoice />
                 <ZoneChoice />
@@ -119,7 +120,7 @@ function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
               <PersonMenu
                 {...forPerson}
                 className="avatar not-phone"
-                label={`${texts.account}: ${me.name}`}
+                label={`${texts.account}: ${me.name} (${initials})`}
                 trigger={initials}
               />
             </>

@@ -18,7 +18,7 @@ export function SignInGround({ children }: { children: ReactNode }) {
           <Lane key={lane} number={lane} />
         ))}
       </svg>
-      <div className="side">
+      <main className="side">
         <Switch<Language>
           className="small"
           label={texts.language}
@@ -30,7 +30,7 @@ export function SignInGround({ children }: { children: ReactNode }) {
           ]}
         />
         {children}
-      </div>
+      </main>
     </div>
   );
 }

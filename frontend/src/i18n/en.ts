@@ -359,6 +359,7 @@ export const en = {
   tooManyUnits: "Only {most} units can share one plot: they are shown in lanes.",
   dragToZoom: "Drag to zoom every lane at once. Letters mark each line at its right end.",
   wholeWindow: "Whole window",
+  gapList: "List of gaps",
   whenMissing: "When data is missing",
   filledByImport: "Filled by import",
   singleSensors: "Single sensors · {count}",

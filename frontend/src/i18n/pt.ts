@@ -365,6 +365,7 @@ export const pt: Texts = {
   tooManyUnits: "Só {most} unidades cabem em um gráfico: são mostradas em faixas.",
   dragToZoom: "Arrastar aproxima todas as faixas. As letras marcam cada linha na ponta direita.",
   wholeWindow: "Janela inteira",
+  gapList: "Lista de lacunas",
   whenMissing: "Quando faltam dados",
   filledByImport: "Preenchida por importação",
   singleSensors: "Sensores isolados · {count}",

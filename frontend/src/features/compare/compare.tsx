@@ -17,7 +17,7 @@ import { Switch } from "@/components/switch";
 import { WindowSwitch } from "@/components/window-switch";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { token } from "@/lib/colours";
-import { csv, save } from "@/lib/save";
+import { csv, save, savePicture } from "@/lib/save";
 import { useView } from "@/lib/view";
 
 import { AddSensor } from "./add-sensor";
@@ -94,10 +94,7 @@ export function Compare() {
   const end = page ? Date.parse(page.end) : 0;
   const picture = () => {
     const url = chart?.getDataURL({ type: "png", pixelRatio: 2, backgroundColor: token("--bg1") });
-    if (url)
-      void fetch(url).then(async (found) => {
-        save(await found.blob(), "compare.png");
-      });
+    if (url) savePicture(url, "compare.png");
   };
   const table = () => {
     const times = [...new Set(compared.flatMap((one) => one.points.map((point) => point.time)))];

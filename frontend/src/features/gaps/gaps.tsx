@@ -256,7 +256,12 @@ export function Gaps() {
               </Nothing>
             )}
             {gaps.length > 0 && (
-              <div className="scroll gap-scroll" tabIndex={0} role="region" aria-label={texts.gaps}>
+              <div
+                className="scroll gap-scroll"
+                tabIndex={0}
+                role="region"
+                aria-label={texts.gapList}
+              >
                 <GapTable
                   gaps={gaps}
                   incidents={incidents.data?.items ?? []}

@@ -69,7 +69,9 @@ export function People({ me }: { me: string }) {
               <th>{texts.role}</th>
               <th>{texts.secondFactor}</th>
               <th>{texts.lastSignIn}</th>
-              <th />
+              <th>
+                <span className="visually-hidden">{texts.action}</span>
+              </th>
             </tr>
           </thead>
           <tbody>

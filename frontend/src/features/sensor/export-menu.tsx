@@ -7,7 +7,7 @@ import { Icon } from "@/components/icons";
 import { Menu, MenuItem } from "@/components/menu";
 import { useSpeech } from "@/i18n/language";
 import { token } from "@/lib/colours";
-import { csv, save } from "@/lib/save";
+import { csv, save, savePicture } from "@/lib/save";
 import type { LinePoint } from "@/lib/line";
 
 interface Props {
@@ -59,10 +59,7 @@ export function ExportMenu({ id, points, from, to, chart }: Props) {
             pixelRatio: 2,
             backgroundColor: token("--bg1"),
           });
-          if (url)
-            void fetch(url).then(async (found) => {
-              save(await found.blob(), `${name}.png`);
-            });
+          if (url) savePicture(url, `${name}.png`);
         }}
       >
         {texts.chartPng}

@@ -52,7 +52,9 @@ export function Tokens() {
               <th>{texts.writes}</th>
               <th>{texts.lastUsed}</th>
               <th>{texts.expires}</th>
-              <th />
+              <th>
+                <span className="visually-hidden">{texts.action}</span>
+              </th>
             </tr>
           </thead>
           <tbody>
