@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from page_harness import from_menu
 from server import AUTH, Server
 from servers.openid import CLIENT_ID, CLIENT_SECRET, OpenIdProvider
 from servers.process import free_port
@@ -79,11 +80,12 @@ def test_somebody_signs_in_with_his_role_and_out_again(
     server, _ = house
     sign_in(page, server, "boss", "/gaps?state=open")
     expect(page).to_have_url(f"{server.url}/gaps?state=open")
-    expect(page.get_by_role("link", name="Access")).to_be_visible()
-    page.get_by_role("link", name="Account: boss").click()
+    page.get_by_role("button", name="Account: boss").click()
+    expect(page.get_by_role("menuitem", name="Access")).to_be_visible()
+    page.get_by_role("menuitem", name="Account").click()
     expect(page.get_by_text("You sign in with Plant directory")).to_be_visible()
     expect(page.get_by_label("Present password")).to_have_count(0)
-    page.get_by_role("button", name="Sign out").click()
+    from_menu(page, "Sign out")
     # The provider asks whether its own session is to end as well, and sends the browser back.
     page.get_by_role("button", name="Yes, sign me out").click()
     expect(page).to_have_url(f"{server.url}/")
@@ -99,8 +101,9 @@ def test_keys_that_were_changed_are_known_at_the_next_sign_in(
     provider.rotate_keys()
     sign_in(page, server, "olga")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    expect(page.get_by_role("link", name="Account: olga")).to_be_visible()
-    expect(page.get_by_role("link", name="Access")).to_have_count(0)
+    page.get_by_role("button", name="Account: olga").click()
+    expect(page.get_by_role("menuitem", name="Balance")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Access")).to_have_count(0)
     people = httpx.get(f"{server.url}/api/v1/users", headers=AUTH).json()["items"]
     [olga] = [person for person in people if person["name"] == "olga"]
     assert (olga["role"], olga["provider"]) == ("operator", "Plant directory")
