@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -352,3 +355,32 @@ def _with_provider(folder: Path, issuer: str) -> Server:
         oidc_client_secret=CLIENT_SECRET,
         oidc_roles="viewer=*",
     )
+
+
+def test_doctor_says_whether_a_provider_answers(tmp_path: Path) -> None:
+    def doctor(issuer: str) -> tuple[int, str]:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")},
+            "PIPEWATCHER_DATA_DIR": str(tmp_path / "data"),
+            "PIPEWATCHER_DISK_FREE_MIN_MB": "0",
+            "PIPEWATCHER_HTTP_PORT": "0",
+            "PIPEWATCHER_MQTT_PORT": "off",
+            "PIPEWATCHER_OIDC_ISSUER": issuer,
+            "PIPEWATCHER_OIDC_CLIENT_ID": CLIENT_ID,
+            "PIPEWATCHER_OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "PIPEWATCHER_OIDC_ROLES": "viewer=*",
+        }
+        command = [sys.executable, "-m", "pipewatcher", "doctor"]
+        ran = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=300
+        )
+        return ran.returncode, ran.stdout
+
+    with HostileProvider() as provider:
+        provider.reset()
+        status, told = doctor(provider.issuer)
+        assert (status, f"sign-in by {provider.issuer}: it describes" in told) == (0, True), told
+    status, told = doctor("http://127.0.0.1:1")
+    assert status == 0, told
+    assert "sign-in by http://127.0.0.1:1: The provider of identities does not answer" in told
+    assert CLIENT_SECRET not in told

@@ -75,6 +75,7 @@ async def _examine(settings: Settings, report: Report) -> None:
     for name in ENGINES:
         await _engine(settings, name, report, running=running)
     await _brokers(settings, report)
+    await _providers(settings, report)
 
 
 def _folder(settings: Settings, report: Report) -> None:
@@ -232,6 +233,25 @@ async def _brokers(settings: Settings, report: Report) -> None:
             report.say("wrong", error.detail, error.hint)
         else:
             report.say("well", f"{PREFIX}MQTT_BROKER: {target.name} lets us in and subscribe")
+
+
+async def _providers(settings: Settings, report: Report) -> None:
+    """One that is away is nothing wrong here: local people come in without it."""
+    if not settings.openid_providers:
+        return
+    from pipewatcher.identity.openid.provider import Provider
+
+    for configured in settings.openid_providers:
+        provider = Provider(configured.config())
+        try:
+            await provider.metadata()
+        except PipeWatcherError as error:
+            hint = "Is it reached from here, and is the issuer written letter by letter as it is?"
+            report.say("look", f"sign-in by {configured.issuer}: {error.detail}", hint)
+        else:
+            report.say("well", f"sign-in by {configured.issuer}: it describes itself as it should")
+        finally:
+            await provider.close()
 
 
 def _without_secrets(url: str) -> str:

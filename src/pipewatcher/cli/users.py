@@ -47,12 +47,13 @@ def show_all(config: Config = None, data_dir: DataDir = None) -> None:
     """Everybody who may sign in."""
     page = asyncio.run(_users(load_settings(config, data_dir=data_dir)))
     table = Table()
-    for column in ("Name", "Role", "Second factor", "Last signed in", "Disabled"):
+    for column in ("Name", "Role", "Signs in by", "Second factor", "Last signed in", "Disabled"):
         table.add_column(column)
     for item in page["items"]:
         table.add_row(
             item["name"],
             item["role"],
+            item["provider"] or "password",
             "yes" if item["secondFactor"] else "no",
             item["signedIn"],
             "yes" if item["disabled"] else "",
