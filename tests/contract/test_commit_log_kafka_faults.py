@@ -178,6 +178,28 @@ async def test_a_commit_that_failed_is_made_again_though_nothing_more_arrives(
     assert refusals == 0
 
 
+async def test_a_reader_ends_in_bounded_time_while_kafka_hangs_and_its_delivery_comes_again(
+    tmp_path: Path,
+) -> None:
+    with KafkaCluster(tmp_path) as hanging:
+        broker = hanging.brokers[0]
+        async with opened(hanging.url(partitions=4)) as log:
+            await log.append_reading("EQ-1", 1, 1.0, "http:a")
+            deliveries = log.deliveries("writer", {})
+            delivery = await anext(deliveries)
+            rows = rows_in([delivery])
+            broker.pause()
+            await delivery.ack()
+            async with asyncio.timeout(kafka_reader.CLOSE_TIMEOUT_S + 15):
+                await deliveries.aclose()
+            broker.go_on()
+            async with (
+                asyncio.timeout(60),
+                contextlib.aclosing(log.deliveries("writer", {})) as again,
+            ):
+                assert rows_in([await anext(again)]) == rows
+
+
 async def test_one_of_three_nodes_killed_loses_nothing_that_was_acknowledged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

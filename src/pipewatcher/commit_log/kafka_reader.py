@@ -12,7 +12,6 @@ import logging
 import threading
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from confluent_kafka import (
 
 from pipewatcher.commit_log.kafka_errors import Complaints
 from pipewatcher.commit_log.kafka_records import decode, origins_of
+from pipewatcher.commit_log.kafka_thread import DaemonThread, forget
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable
 from pipewatcher.model import Batch, Position
@@ -38,6 +38,8 @@ CONSUME_TIMEOUT_S = 0.02
 REVOKE_TIMEOUT_S = 30.0
 """Longer than a store may take to store a delivery or to say that it cannot."""
 DEAD_LETTER_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 15.0
+"""Without a coordinator librdkafka waits for ever, for a commit as for the leave of its group."""
 COMPLAIN_AGAIN_S = 10.0
 
 _OPTIONS = {
@@ -77,8 +79,7 @@ class KafkaReader:
 
     async def deliveries(self) -> AsyncGenerator[KafkaDelivery, None]:
         """For ever. Raises `CommitLogUnavailable` when the consumer cannot go on."""
-        loop = asyncio.get_running_loop()
-        thread = ThreadPoolExecutor(1, "kafka-reader")
+        thread = DaemonThread("kafka-reader")
         self._consumer = Consumer(
             {**self._target.client, **_OPTIONS, "group.id": self._group, "error_cb": Complaints()}
         )
@@ -88,23 +89,28 @@ class KafkaReader:
             on_revoke=self._revoked,
             on_lost=self._lost,
         )
-        coming = loop.run_in_executor(thread, self._next)
+        coming = thread.call(self._next)
         try:
             while True:
                 delivery = await asyncio.shield(coming)
                 if delivery is not None:
                     with self._moved:
                         self._handed_over += 1
-                coming = loop.run_in_executor(thread, self._next)
+                coming = thread.call(self._next)
                 if delivery is not None:
                     yield delivery
         finally:
             with self._moved:
                 self._closed = True
                 self._moved.notify_all()
-            closing = loop.run_in_executor(thread, self._close)
-            await asyncio.gather(coming, closing, return_exceptions=True)
-            thread.shutdown(wait=False)
+            forget(coming)
+            thread.end(self._close)
+            if not await thread.ended(CLOSE_TIMEOUT_S):
+                log.warning(
+                    "Kafka does not answer %s: it is left without being told. What is not "
+                    "committed is delivered again.",
+                    self._group,
+                )
 
     def acknowledge(self, offsets: dict[int, int], epochs: dict[int, int]) -> None:
         """The reader's thread commits them: librdkafka lets no other thread commit while it waits
