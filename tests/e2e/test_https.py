@@ -103,7 +103,7 @@ def test_a_browser_signs_in_by_tls_and_is_led_there(house: TlsServer, chromium: 
         page.get_by_role("button", name="Use a token instead").click()
         page.get_by_label("Token").fill(TOKEN)
         page.get_by_role("button", name="Sign in", exact=True).click()
-        expect(page.get_by_role("link", name="Access")).to_be_visible()
+        expect(page.get_by_role("button", name="Account").first).to_be_visible()
         [cookie] = context.cookies()
         assert cookie["name"] == "__Host-pw_session"
         assert (cookie["secure"], cookie["httpOnly"], cookie["sameSite"]) == (True, True, "Strict")
