@@ -99,7 +99,9 @@ class ServerProcess:
         self._end(signal.SIGTERM)
 
     def pause(self) -> None:
+        """Returns once it stands still: on a busy machine it may answer for a while longer."""
         os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
