@@ -26,6 +26,8 @@ interface Props {
 }
 
 const TALL = 300;
+const WALL = 340;
+const WALL_WIDTH = 1_600;
 const LABELS = 104;
 
 /** Every sensor has its place and keeps it; what is missing shows. One tab stop. */
@@ -55,7 +57,10 @@ export function HeatMap({ items, tints, window, shown, onPick, onCanvas }: Props
     .map((one) => `${one.id}\0${one.kind}\0${one.location}\0${one.source}`)
     .join("\n");
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const layout = useMemo(() => heatLayout(ids, width, TALL), [names, width]);
+  const layout = useMemo(
+    () => heatLayout(ids, width, width > WALL_WIDTH ? WALL : TALL),
+    [names, width],
+  );
   const byId = useMemo(() => new Map(items.map((item) => [item.equipmentId, item])), [items]);
   const cells = useMemo(() => layout.blocks.flatMap((block) => block.cells), [layout]);
   const focused = at?.focused ? at.cell.id : null;
