@@ -56,9 +56,9 @@ export function HeatMap({ items, tints, window, shown, onPick, onCanvas }: Props
   const names = ids
     .map((one) => `${one.id}\0${one.kind}\0${one.location}\0${one.source}`)
     .join("\n");
-  // eslint-disable-next-line react-hooks/exhaustive-deps
   const layout = useMemo(
     () => heatLayout(ids, width, width > WALL_WIDTH ? WALL : TALL),
+    // eslint-disable-next-line react-hooks/exhaustive-deps
     [names, width],
   );
   const byId = useMemo(() => new Map(items.map((item) => [item.equipmentId, item])), [items]);
