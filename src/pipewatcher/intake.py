@@ -46,9 +46,11 @@ class Intake:
         backlog_bytes_max: int | None,
         inflight_bytes_max: int,
         future_max_s: int,
+        oldest: Callable[[Micros], Micros | None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`backlog_bytes_max` is None where the commit log has room of its own."""
+        """`backlog_bytes_max` is None where the commit log has room of its own; `oldest` says which
+        reading is the oldest that is taken at an instant."""
         self.received = 0
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
@@ -66,6 +68,7 @@ class Intake:
         self._disk_free_min_bytes = disk_free_min_bytes
         self._backlog_bytes_max = backlog_bytes_max
         self._inflight_bytes_max = inflight_bytes_max
+        self._oldest = oldest
         self._future_max: Micros = future_max_s * SECOND
         self._clock = clock
         self._stopping = False
@@ -125,8 +128,9 @@ class Intake:
 
     def bounds(self, writes: WriteScope | None = None) -> EventTimeBounds:
         """Which readings are taken now, from somebody who may write these sensors."""
-        latest = int(self._clock() * SECOND) + self._future_max
-        return EventTimeBounds(latest=latest, writes=writes)
+        now = int(self._clock() * SECOND)
+        oldest = None if self._oldest is None else self._oldest(now)
+        return EventTimeBounds(latest=now + self._future_max, oldest=oldest, writes=writes)
 
     def take_reading(
         self, equipment_id: str, event_time: Micros, value: float, origin: str, done: Done

@@ -136,6 +136,23 @@ class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     longest_gap: Micros | None
 
 
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """For how many whole UTC days before today raw readings are kept; None: for ever."""
+
+    days: int | None = None
+    changed_by: str | None = None
+    changed_at: Micros = 0
+
+
+class Dropped(msgspec.Struct, frozen=True, kw_only=True):
+    """Raw readings that retention takes, or would take, away; their rollups stay."""
+
+    readings: int = 0
+    sensors: int = 0
+    first_time: Micros | None = None
+    last_time: Micros | None = None
+
+
 NO_END: Micros = 2**62
 """Where a gap ends that has not ended yet: later than any reading."""
 
@@ -688,5 +705,7 @@ class Features:
     """Keeps the commit-log position in the same transaction as the readings."""
     cadences: bool = False
     """Learns cadences; gaps, coverage and the time-weighted mean follow from them."""
+    retention: bool = False
+    """Drops raw readings by age and keeps their rollups."""
     split_roles: bool = False
     """May be shared by several processes."""

@@ -11,6 +11,7 @@ from pipewatcher.model import (
     Batch,
     Cadence,
     DeadLetter,
+    Dropped,
     Features,
     Forecast,
     GapColumns,
@@ -23,6 +24,7 @@ from pipewatcher.model import (
     Position,
     ReadingVersion,
     RefusedReading,
+    Retention,
     Sensor,
     SensorAverage,
     Series,
@@ -268,6 +270,20 @@ class ReadingsStore(Protocol):
         """
         ...
 
+    async def kept_from(self) -> Micros | None:
+        """Before this hour raw readings were dropped and only rollups are left; None: never."""
+        ...
+
+    async def would_drop(self, before: Micros) -> Dropped:
+        """What `drop` would take away. `before` is the start of a UTC day."""
+        ...
+
+    async def drop(self, before: Micros) -> Dropped:
+        """Drops raw readings older than `before`, the start of a UTC day, and the versions below
+        them; rollups and gaps stay. Nothing older may be appended any more. Raises `NotPossible`
+        where `features.retention` is false."""
+        ...
+
     async def books(self) -> StoreBooks | None:
         """What was stored since ever, by door; None where the engine cannot know it."""
         ...
@@ -329,6 +345,16 @@ class GapRegistry(Protocol):
         ...
 
 
+class RetentionRegistry(Protocol):
+    """For how long raw readings are kept."""
+
+    async def retention(self) -> Retention: ...
+
+    async def set_retention(self, retention: Retention) -> None:
+        """Durable when it returns."""
+        ...
+
+
 class NoticeRegistry(Protocol):
     """What people are told, what each of them has read, and which sensors are silent."""
 
@@ -379,6 +405,7 @@ class Registry(
     PeopleRegistry,
     DeadLetterRegistry,
     GapRegistry,
+    RetentionRegistry,
     NoticeRegistry,
     Protocol,
 ):

@@ -96,11 +96,15 @@ class Queries:
         registry: Registry,
         fresh: Callable[[], Awaitable[None]],
         clock: Callable[[], float] = time.time,
+        *,
+        kept_from: Callable[[], Micros | None] = lambda: None,
     ) -> None:
+        """`kept_from`: before it only rollups are left; a window there is of whole hours."""
         self._store = store
         self._registry = registry
         self._fresh = fresh
         self._clock = clock
+        self._kept_from = kept_from
         self.latencies = Latencies()
 
     def now(self) -> Micros:
@@ -125,7 +129,7 @@ class Queries:
         end = now if until is None else until
         if end > now:
             raise _invalid("until", "lies in the future")
-        start = end - window_micros(window)
+        start, end = self._aligned(end - window_micros(window), end)
         if sort not in SORTS:
             raise _invalid("sort", f"must be one of {', '.join(sorted(SORTS))}")
         with self._timed():
@@ -148,6 +152,11 @@ class Queries:
         if not 1 <= len(set(equipment_ids)) <= SERIES_SENSORS_MAX:
             raise _invalid("equipmentId", f"name 1 to {SERIES_SENSORS_MAX} sensors")
         width = _auto_width(end - start) if bucket == "auto" else window_micros(bucket, "bucket")
+        if start < (self._kept_from() or start):
+            if width % HOUR and bucket != "auto":
+                raise _invalid("bucket", "must be whole hours where readings are no longer kept")
+            width = max(width, HOUR)
+            start, end = self._aligned(start, end)
         if (end - start) // width > BUCKETS_MAX * 4:
             raise _invalid("bucket", f"at most {BUCKETS_MAX * 4} buckets; take a wider one")
         with self._timed():
@@ -182,6 +191,15 @@ class Queries:
         """Every kept write of the reading, the standing one first. Raises `NotPossible`."""
         await self._fresh()
         return await self._store.history(equipment_id, event_time)
+
+    def _aligned(self, start: Micros, end: Micros) -> tuple[Micros, Micros]:
+        kept_from = self._kept_from()
+        if kept_from is None or start >= kept_from:
+            return start, end
+        start, end = _to_hour(start), end if end >= kept_from else _to_hour(end)
+        if start >= end:
+            raise _invalid("window", "must be an hour or more where readings are no longer kept")
+        return start, end
 
     async def conditions(self) -> list[SensorCondition]:
         """Every sensor that ever sent, as it is now."""
@@ -312,6 +330,11 @@ def _sorted(rows: list[AverageRow], sort: str, descending: bool) -> list[Average
 
 def _auto_width(span: Micros) -> Micros:
     return next((width for width in _WIDTHS if span <= width * BUCKETS_MAX), _WIDTHS[-1])
+
+
+def _to_hour(instant: Micros) -> Micros:
+    """The start of the next hour, or of this one at its very start."""
+    return -(-instant // HOUR) * HOUR
 
 
 def _check_range(start: Micros, end: Micros) -> None:

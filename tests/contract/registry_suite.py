@@ -15,6 +15,7 @@ from contract.registry_gaps_suite import RegistryGapsSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from contract.registry_notices_suite import RegistryNoticesSuite
 from contract.registry_people_suite import RegistryPeopleSuite
+from contract.registry_retention_suite import RegistryRetentionSuite
 from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportCounts, ImportJob, Rejection
 from pipewatcher.ports import Registry
@@ -38,6 +39,7 @@ class RegistrySuite(
     RegistryAuditSuite,
     RegistryPeopleSuite,
     RegistryGapsSuite,
+    RegistryRetentionSuite,
     RegistryNoticesSuite,
 ):
     async def open_registry(self, folder: Path) -> Registry:

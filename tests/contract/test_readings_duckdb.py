@@ -6,7 +6,13 @@ from pipewatcher.readings.duckdb import DuckDBStore
 
 
 class TestDuckDBReadings(ReadingsSuite):
-    features = Features(cadences=True, import_outcomes=True, versions=True, stores_position=True)
+    features = Features(
+        cadences=True,
+        import_outcomes=True,
+        versions=True,
+        retention=True,
+        stores_position=True,
+    )
 
     async def open_store(self, folder: Path) -> DuckDBStore:
         store = DuckDBStore(folder / "readings.duckdb", memory_mb=512)

@@ -68,6 +68,7 @@ class House:
                 stored=self.writer.stored,
                 end=self.commit_log.end,
                 refusal=lambda: self.refusal,
+                oldest=lambda at: None,
                 outcomes=True,
             ),
             folder=self.folder / "imports",

@@ -44,6 +44,7 @@ async def test_every_byte_is_in_the_file_when_it_is_synced(
             stored=Writer(commit_log, store, none_refused).stored,
             end=commit_log.end,
             refusal=lambda: None,
+            oldest=lambda at: None,
             outcomes=True,
         ),
         folder=folder,

@@ -27,6 +27,7 @@ from pipewatcher.model import (
 )
 from pipewatcher.ports import Registry
 from pipewatcher.queries import Queries
+from pipewatcher.retention import Keeper
 
 
 class Authenticator(Protocol):
@@ -199,6 +200,7 @@ class Answers:
     registry: Registry
     gaps: GapLedger
     cadences: Cadences
+    retention: Keeper
     imports: Imports
     live: Live
     dead_letters: DeadLetters

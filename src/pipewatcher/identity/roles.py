@@ -83,6 +83,8 @@ _TABLE: dict[str, Roles | None] = {
     "DELETE /api/v1/users/{id}": ADMINISTER,
     "POST /api/v1/users/{id}/recovery": ADMINISTER,
     "DELETE /api/v1/users/{id}/sessions": ADMINISTER,
+    "GET /api/v1/retention": READ,
+    "PUT /api/v1/retention": ADMINISTER,
     "GET /api/v1/audit": ADMINISTER,
     "GET /api/v1/audit/verify": ADMINISTER,
 }

@@ -27,6 +27,7 @@ from pipewatcher.model import (
     SECOND,
     Batch,
     Cadence,
+    Dropped,
     Features,
     GapColumns,
     ImportCounts,
@@ -46,7 +47,7 @@ from pipewatcher.model import (
 )
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
-from pipewatcher.readings.duckdb_sql import cadences, days, reads, undo
+from pipewatcher.readings.duckdb_sql import cadences, days, reads, retention, undo
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.books import books, count_stored
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
@@ -97,7 +98,13 @@ class DuckDBStore:
 
     @property
     def features(self) -> Features:
-        return Features(cadences=True, import_outcomes=True, versions=True, stores_position=True)
+        return Features(
+            cadences=True,
+            import_outcomes=True,
+            versions=True,
+            retention=True,
+            stores_position=True,
+        )
 
     async def open(self) -> None:
         await self._on(self._appender, self._open)
@@ -205,6 +212,18 @@ class DuckDBStore:
             return []
         await self.settle()
         return await self._ask(lambda cursor: undo.history(cursor, names, sensor, event_time))
+
+    async def kept_from(self) -> Micros | None:
+        return await self._ask(retention.kept_from)
+
+    async def would_drop(self, before: Micros) -> Dropped:
+        await self.settle()
+        return await self._ask(lambda cursor: retention.would_drop(cursor, before))
+
+    async def drop(self, before: Micros) -> Dropped:
+        dropped = await self.would_drop(before)
+        await self._on(self._readers, lambda: self._drop(before))
+        return dropped
 
     async def books(self) -> StoreBooks:
         return await self._ask(books)
@@ -451,6 +470,12 @@ class DuckDBStore:
                 undo.undo_step(cursor, import_id, start, end)
         while self._learn_once():
             pass
+
+    def _drop(self, before: Micros) -> None:
+        for day_end in retention.days_to_drop(self._cursor(), before):
+            with self._fold_lock:
+                retention.drop(self._cursor(), day_end)
+            self._checkpoint()
 
     def _tidy_once(self) -> bool:
         """A step of what makes answers faster and the file smaller; says whether there was one."""

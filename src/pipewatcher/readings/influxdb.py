@@ -19,6 +19,7 @@ from pipewatcher.model import (
     SECOND,
     Batch,
     Cadence,
+    Dropped,
     Features,
     GapColumns,
     ImportCounts,
@@ -167,6 +168,16 @@ class InfluxDBStore:
         raise NotPossible
 
     async def history(self, equipment_id: str, event_time: Micros) -> list[ReadingVersion]:
+        raise NotPossible
+
+    async def kept_from(self) -> None:
+        """InfluxDB keeps readings as long as its own retention policy says."""
+        return
+
+    async def would_drop(self, before: Micros) -> Dropped:
+        raise NotPossible
+
+    async def drop(self, before: Micros) -> Dropped:
         raise NotPossible
 
     async def books(self) -> None:

@@ -26,6 +26,7 @@ from pipewatcher.registry.mongodb_gaps import MongoDBGaps
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
 from pipewatcher.registry.mongodb_people import MongoDBPeople
+from pipewatcher.registry.mongodb_retention import MongoDBRetention
 
 BATCH_IDS = 500
 """Sensors per round trip when many are registered; with fewer, 20,000 took three times as long."""
@@ -33,7 +34,13 @@ _EDITABLE = frozenset(Sensor.__struct_fields__) - {"equipment_id", "created_at"}
 
 
 class MongoDBRegistry(
-    MongoDBIdentity, MongoDBAudit, MongoDBPeople, MongoDBDeadLetters, MongoDBGaps, MongoDBNotices
+    MongoDBIdentity,
+    MongoDBAudit,
+    MongoDBPeople,
+    MongoDBDeadLetters,
+    MongoDBGaps,
+    MongoDBRetention,
+    MongoDBNotices,
 ):
     """`url` is `mongodb://` or `mongodb+srv://` with everything that the driver understands in it:
     credentials, replica set, TLS."""

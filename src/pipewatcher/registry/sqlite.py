@@ -15,6 +15,7 @@ from pipewatcher.registry.sqlite_gaps import SQLiteGaps
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 from pipewatcher.registry.sqlite_notices import SQLiteNotices
 from pipewatcher.registry.sqlite_people import SQLitePeople
+from pipewatcher.registry.sqlite_retention import SQLiteRetention
 
 _SENSOR_FIELDS = Sensor.__struct_fields__
 _SENSOR_COLUMNS = ", ".join(_SENSOR_FIELDS)
@@ -22,7 +23,13 @@ EDITABLE = frozenset(_SENSOR_FIELDS) - {"equipment_id", "created_at"}
 
 
 class SQLiteRegistry(
-    SQLiteIdentity, SQLiteAudit, SQLitePeople, SQLiteDeadLetters, SQLiteGaps, SQLiteNotices
+    SQLiteIdentity,
+    SQLiteAudit,
+    SQLitePeople,
+    SQLiteDeadLetters,
+    SQLiteGaps,
+    SQLiteRetention,
+    SQLiteNotices,
 ):
     async def register(self, equipment_ids: Sequence[str], seen_at: Micros) -> list[str]:
         def add(connection: sqlite3.Connection) -> list[str]:

@@ -101,6 +101,11 @@ ALTER TABLE session ADD COLUMN provider TEXT;
 ALTER TABLE session ADD COLUMN id_token TEXT;
 CREATE TABLE used_once (key BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """,
+    """
+CREATE TABLE retention (
+    only INTEGER PRIMARY KEY CHECK (only = 1), days INTEGER, changed_by TEXT,
+    changed_at INTEGER NOT NULL) STRICT;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -136,6 +136,10 @@ class ImportService:
         """Newest first."""
         return await self._registry.import_jobs(limit, before_id)
 
+    @property
+    def under_way(self) -> bool:
+        return self._running is not None or not self._queue.empty()
+
     def progress(self, import_id: int) -> Progress | None:
         """Of a running import; None for any other."""
         running = self._running

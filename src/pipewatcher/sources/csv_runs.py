@@ -45,7 +45,8 @@ JOBS_PER_PAGE = 500
 class Stages:
     """What an import passes. `stored` returns once the store has everything below a position, or
     raises `Busy` after so many seconds; `refusal` says why a door would refuse readings at the
-    moment. `outcomes`: commit log and store together can tell what an import did."""
+    moment, `oldest` which reading is the oldest that is taken at an instant. `outcomes`: commit log
+    and store together can tell what an import did."""
 
     registry: Registry
     store: ReadingsStore
@@ -54,6 +55,7 @@ class Stages:
     stored: Callable[[Position, float], Awaitable[None]]
     end: Callable[[], Position]
     refusal: Callable[[], Busy | None]
+    oldest: Callable[[Micros], Micros | None]
     outcomes: bool
 
 
@@ -110,7 +112,9 @@ class ImportRuns:
 
     def rules(self, job: ImportJob) -> RowRules:
         """By the clock of the upload: read again after a crash, the same rows are good."""
-        bounds = EventTimeBounds(latest=job.created_at + self._future_max)
+        bounds = EventTimeBounds(
+            latest=job.created_at + self._future_max, oldest=self._to.oldest(job.created_at)
+        )
         return RowRules(bounds=bounds, zone=zone_of(job.timezone))
 
     async def _blocks(self, running: Progress) -> AsyncGenerator[CsvBlock, None]:

@@ -260,12 +260,14 @@ def _services(
         assert running.live is not None
         assert running.gaps is not None
         assert running.cadences is not None
+        assert running.retention is not None
         assert running.imports is not None
         answers = Answers(
             queries=running.queries,
             registry=running.registry,
             gaps=running.gaps,
             cadences=running.cadences,
+            retention=running.retention,
             imports=running.imports,
             live=running.live,
             dead_letters=DeadLetterDesk(

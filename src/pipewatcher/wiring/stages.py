@@ -9,7 +9,7 @@ import fcntl
 import logging
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -29,6 +29,7 @@ from pipewatcher.intake import Intake
 from pipewatcher.live import Live
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
+from pipewatcher.retention import Keeper
 from pipewatcher.settings import Settings
 from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.sources.csv_runs import Stages
@@ -68,6 +69,7 @@ class Historian:
     queries: Queries | None
     gaps: GapLedger | None
     cadences: Cadences | None
+    retention: Keeper | None
     imports: ImportService | None
     live: Live | None
     balance: Balance | None
@@ -118,6 +120,10 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         writer = await _writing(stack, roles, commit_log, store, dead_letters, stop)
         if discovery is not None:
             await run_in(stack, discovery.run(), stop)
+        freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
+        if writer is not None and not shared:
+            freshness = writer
+        keeper = await _keeper(registry, store, freshness.fresh)
         intake = Intake(
             commit_log,
             data_dir=data_dir,
@@ -125,6 +131,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             backlog_bytes_max=None if shared else settings.backlog_max_mb * MIB,
             inflight_bytes_max=settings.inflight_max_mb * MIB,
             future_max_s=settings.future_max_s,
+            oldest=None if keeper is None else keeper.oldest,
         )
         await intake.start()
         stack.push_async_callback(intake.close)
@@ -136,10 +143,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         balance: Balance | None = None
         if "api" in roles:
             assert store is not None
-            freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
-            if writer is not None and not shared:
-                freshness = writer
-            queries = Queries(store, registry, freshness.fresh)
+            assert keeper is not None
+            queries = Queries(store, registry, freshness.fresh, kept_from=lambda: keeper.kept_from)
             gaps = GapLedger(store, registry, freshness.fresh)
             cadences = Cadences(store, registry)
             await cadences.start()
@@ -152,6 +157,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
                     stored=freshness.stored,
                     end=commit_log.end,
                     refusal=intake.refusal,
+                    oldest=keeper.oldest,
                     outcomes=store.features.import_outcomes and commit_log.features.import_blocks,
                 ),
                 folder=data_dir / "imports",
@@ -160,6 +166,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             )
             await imports.start()
             stack.push_async_callback(imports.stop)
+            await run_in(stack, keeper.run(lambda: imports.under_way), stop)
             live = Live(registry, queries.conditions)
             balance = Balance(commit_log, store)
             await balance.start()
@@ -174,12 +181,9 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         topic_rules = TopicRules(
             sensor_topic=settings.mqtt_sensor_topic, received_time=settings.mqtt_received_time
         )
-        fixed = settings.admin_token
-        authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
-        await authenticator.refresh()
+        authenticator = await _authenticating(stack, settings, registry, stop)
         passwords = Passwords()
         stack.callback(passwords.close)
-        await run_in(stack, authenticator.follow(), stop)
         sessions = Sessions(registry, authenticator)
         yield Historian(
             settings=settings,
@@ -195,6 +199,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             queries=queries,
             gaps=gaps,
             cadences=cadences,
+            retention=keeper,
             imports=imports,
             live=live,
             balance=balance,
@@ -204,6 +209,26 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             openid=_openid(stack, settings, registry, sessions),
             stop=stop,
         )
+
+
+async def _keeper(
+    registry: Registry, store: ReadingsStore | None, fresh: Callable[[], Awaitable[None]]
+) -> Keeper | None:
+    if store is None:
+        return None
+    keeper = Keeper(registry, store, fresh)
+    await keeper.start()
+    return keeper
+
+
+async def _authenticating(
+    stack: contextlib.AsyncExitStack, settings: Settings, registry: Registry, stop: Stop
+) -> Authenticator:
+    fixed = settings.admin_token
+    authenticator = Authenticator(registry, fixed.get_secret_value() if fixed else None)
+    await authenticator.refresh()
+    await run_in(stack, authenticator.follow(), stop)
+    return authenticator
 
 
 def _openid(

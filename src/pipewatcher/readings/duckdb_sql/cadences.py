@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipewatcher.model import DAY, GAP_FACTOR, HOUR, Cadence, Micros
 from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.retention import kept_from_hour
 from pipewatcher.readings.duckdb_sql.schema import (
     EPOCH_OFFSET,
     HOUR_OF,
@@ -277,22 +278,31 @@ def _table(rows: Sequence[tuple[int | None, ...]], names: tuple[str, ...]) -> pa
 
 
 def rebuild(cursor: Cursor) -> None:
-    """Makes rollups and gaps of the sensors in `changed` whose hold limit is another, from `raw`.
-    Only what depends on the limit can come out otherwise."""
+    """Makes rollups and gaps of the sensors in `changed` whose hold limit is another, from `raw`
+    as far as it is kept. Only what depends on the limit can come out otherwise."""
     if not one(cursor, "SELECT count(*) FROM changed WHERE renew")[0]:
         return
     same_hour = f"before >= hour * {HOUR} - {EPOCH_OFFSET}"
     step, integral = held("first_time - prev_time", "prev_value")
+    kept = kept_from_hour(cursor)
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE stepped AS
-        SELECT raw.sensor, {HOUR_OF}::INTEGER AS hour, event_time, value, origin, hold,
-               lag(event_time) OVER readings AS before, lag(value) OVER readings AS before_value
-        FROM raw JOIN cadence USING (sensor)
-        WHERE raw.sensor IN (SELECT sensor FROM changed WHERE renew)
-        WINDOW readings AS (PARTITION BY raw.sensor ORDER BY event_time)
-        """
+        WITH readings AS (
+            SELECT sensor, event_time, value, origin FROM raw
+            WHERE sensor IN (SELECT sensor FROM changed WHERE renew)
+            UNION ALL
+            SELECT sensor, max(last_time), arg_max(last_value, last_time), 0 FROM rollup
+            WHERE hour < $1 AND sensor IN (SELECT sensor FROM changed WHERE renew)
+            GROUP BY sensor)
+        SELECT sensor, {HOUR_OF}::INTEGER AS hour, event_time, value, origin, hold,
+               lag(event_time) OVER steps AS before, lag(value) OVER steps AS before_value
+        FROM readings JOIN cadence USING (sensor)
+        WINDOW steps AS (PARTITION BY sensor ORDER BY event_time)
+        """,
+        [kept],
     )
+    cursor.execute("DELETE FROM stepped WHERE hour < ?", [kept])
     cursor.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE linked AS
@@ -306,10 +316,13 @@ def rebuild(cursor: Cursor) -> None:
         SELECT *, inner_held + {step} AS held, inner_integral + {integral} AS integral FROM own
         """
     )
-    cursor.execute("DELETE FROM rollup WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
+    changed = "sensor IN (SELECT sensor FROM changed WHERE renew)"
+    cursor.execute(f"DELETE FROM rollup WHERE {changed} AND hour >= ?", [kept])
     cursor.execute(f"INSERT INTO rollup SELECT {ROLLUP_COLUMNS} FROM linked ORDER BY hour, sensor")
     cursor.execute("DELETE FROM rolled_day")
-    cursor.execute("DELETE FROM gap WHERE sensor IN (SELECT sensor FROM changed WHERE renew)")
+    cursor.execute(
+        f"DELETE FROM gap WHERE {changed} AND end_time >= ?", [kept * HOUR - EPOCH_OFFSET]
+    )
     cursor.execute(
         "INSERT INTO gap SELECT sensor, before, event_time FROM stepped "
         "WHERE event_time - before > hold ORDER BY sensor, before"

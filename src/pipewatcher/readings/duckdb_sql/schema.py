@@ -13,7 +13,8 @@
   what a person has set (0: event-driven) and the hold limit that follows; microseconds.
 - `version`: what imports have overwritten, so that an import can be judged and undone. Above the
   last live write of a reading every overwritten value is kept; `seq` is that of the overwriter.
-- `latest`: newest and oldest reading and number of readings of each sensor in `raw`.
+- `latest`: newest and oldest reading and number of readings of each sensor, dropped ones too.
+- `retention`: since when `raw` is kept, once anything was dropped.
 
 `hour` counts from 0001-01-01T00:00Z, so that it is never negative and `//` floors. An `origin`
 below zero is an import (its id, negated); above zero it is a row of table `origin`.
@@ -89,6 +90,7 @@ CREATE TABLE IF NOT EXISTS day_rollup (
     last_time BIGINT NOT NULL, last_value DOUBLE NOT NULL,
     inner_held BIGINT NOT NULL, inner_integral DOUBLE NOT NULL,
     prev_time BIGINT, prev_value DOUBLE, held BIGINT NOT NULL, integral DOUBLE NOT NULL);
+CREATE TABLE IF NOT EXISTS retention (kept_from BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS rolled_day (day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS cadence (
     sensor INTEGER NOT NULL, learned BIGINT, setting BIGINT, hold BIGINT NOT NULL,
