@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import numpy as np
+
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
 from oracle import Oracle, Write
-from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.model import DAY, HOUR, MINUTE, Batch
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql.derived import recompute
 
@@ -49,3 +51,39 @@ async def _take_out(folder: Path) -> None:
         assert (await store.stats()).readings == len(oracle.stored)
     finally:
         await store.close()
+
+
+def test_a_fold_that_makes_very_many_rollups_anew_makes_them_all(tmp_path: Path) -> None:
+    """More than a row group of DuckDB's in one transaction, and then a few."""
+    asyncio.run(_renew_many(tmp_path))
+
+
+async def _renew_many(folder: Path) -> None:
+    sensors, hours = 300, 500
+    store = DuckDBStore(folder / "readings.duckdb")
+    await store.open()
+    try:
+        for position, minute in enumerate((10, 5), start=1):
+            origin, first = ("http:a", 0) if position == 1 else ("import:1", 50)
+            times = NOON - HOUR * np.repeat(np.arange(first, hours), sensors) + minute * MINUTE
+            codes = np.tile(np.arange(sensors, dtype=np.uint32), len(times) // sensors)
+            batch = Batch(
+                equipment_ids=[f"EQ-{n}" for n in range(sensors)],
+                codes=codes[::-1],
+                event_times=times[::-1].astype(np.int64),
+                values=codes.astype(float),
+                origins=[origin],
+            )
+            await store.append([batch], {0: position})
+            await store.settle()
+            assert _readings_in(store, "rollup", "sum(count)") == _readings_in(store, "raw")
+        await store.undo(1)
+        assert _readings_in(store, "rollup", "sum(count)") == sensors * hours
+        assert _readings_in(store, "raw") == sensors * hours
+    finally:
+        await store.close()
+
+
+def _readings_in(store: DuckDBStore, table: str, what: str = "count(*)") -> int:
+    [(found,)] = store._cursor().execute(f"SELECT {what} FROM {table}").fetchall()
+    return int(found)

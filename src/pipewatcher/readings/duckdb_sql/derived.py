@@ -25,6 +25,13 @@ from pipewatcher.readings.duckdb_sql.schema import (
 
 RANGE_GAP_DAYS = 3
 UNLINKED_COLUMNS = ROLLUP_COLUMNS.removesuffix(", prev_time, prev_value, held, integral")
+RENEWED_COLUMNS = """
+    sensor INTEGER, hour INTEGER, count BIGINT, sum DOUBLE, min DOUBLE, max DOUBLE,
+    first_time BIGINT, first_value DOUBLE, last_time BIGINT, last_value DOUBLE, imported BIGINT,
+    inner_held BIGINT, inner_integral DOUBLE, arrived_from BIGINT, stored_until BIGINT, hold BIGINT
+"""
+"""Not made AS SELECT: of a table that was made empty so, DuckDB 2.0.0 shows the transaction that
+made it nothing at all once a large INSERT and a small one have followed."""
 NEAR_HOURS = 48
 """Neighbours are sought this far first: there they nearly always are."""
 TEMPORARY = ("touched", "renewed", "stepped", "new_gap", "follower", "neighbour", "linked")
@@ -64,11 +71,7 @@ def update_rollups(cursor: Cursor) -> None:
     cursor.execute(
         "CREATE OR REPLACE TEMP TABLE new_gap (sensor INTEGER, start_time BIGINT, end_time BIGINT)"
     )
-    cursor.execute(
-        f"CREATE OR REPLACE TEMP TABLE renewed AS SELECT {UNLINKED_COLUMNS}, "
-        "last_time AS arrived_from, last_time AS stored_until, last_time AS hold "
-        "FROM rollup LIMIT 0"
-    )
+    cursor.execute(f"CREATE OR REPLACE TEMP TABLE renewed ({RENEWED_COLUMNS})")
     if one(cursor, "SELECT count(*) FROM touched WHERE extends")[0]:
         _extend(cursor)
     _recompute(cursor)

@@ -32,7 +32,6 @@ from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, 
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, WHOLE_HISTORY
 
 ROWS_MAX = 200_000
-STORED = "sensor, event_time, value, origin FROM raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,10 @@ def _take_in(cursor: Cursor, taken: Columns, now: Micros) -> None:
         arrived_gap=chosen(arrivals.gaps, arrivals.gaps["late"]),
     ):
         _add_cadences(cursor, arrivals.sensors["sensor"], holds["sensor"])
-        cursor.execute(f"CREATE OR REPLACE TEMP TABLE predecessor AS SELECT {STORED} LIMIT 0")
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE predecessor "
+            "(sensor INTEGER, event_time BIGINT, value DOUBLE, origin INTEGER)"
+        )
         if late:
             _find_touched(cursor)
             _find_predecessors(cursor)
@@ -209,9 +211,9 @@ def _find_predecessors(cursor: Cursor) -> None:
     """`predecessor`: rows of `raw` that `incoming` overwrites. Extended hours have none."""
     for start, end in recompute_ranges(cursor):
         cursor.execute(
-            f"""
+            """
             INSERT INTO predecessor
-            SELECT {STORED} SEMI JOIN (
+            SELECT sensor, event_time, value, origin FROM raw SEMI JOIN (
                 SELECT sensor, event_time FROM incoming
                 SEMI JOIN (SELECT * FROM touched WHERE NOT extends) USING (sensor, hour)
                 WHERE event_time >= $1 AND event_time < $2) USING (sensor, event_time)
