@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ from pipewatcher.model import (
     ImportBlock,
     ImportCounts,
     MendedColumns,
+    SensorAverage,
 )
 from pipewatcher.ports import ReadingsStore
 
@@ -108,6 +110,7 @@ async def _assert_averages_and_gaps_equal(
     for sensor, answer in answered.items():
         want = expected[sensor]
         assert want is not None
+        assert msgspec.json.decode(msgspec.json.encode(answer), type=SensorAverage) == answer
         got = {name: getattr(answer, name) for name in want}
         weighted = near(want["time_weighted_mean"])
         if not store.features.cadences:

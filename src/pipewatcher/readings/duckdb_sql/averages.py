@@ -246,6 +246,5 @@ def _sensor_ranges(counts: Ints) -> Iterator[tuple[int, int]]:
 
 
 def _or_none(column: Ints | Floats, there: Flags) -> list[Any]:
-    if there.all():
-        return list(column.tolist())
-    return [value if known else None for value, known in zip(column, there, strict=True)]
+    pairs = zip(column.tolist(), there.tolist(), strict=True)
+    return [value if known else None for value, known in pairs]
