@@ -270,6 +270,9 @@ async def test_an_upload_that_is_not_one_is_refused(api: httpx.AsyncClient) -> N
     assert answer.status_code == 422
     answer = await api.post("/api/v1/imports?dry_run=perhaps", content=b"x", headers=headers)
     assert answer.status_code == 422
+    answer = await api.post("/api/v1/imports?dryRun=true", content=b"x", headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "dryRun"
 
 
 async def test_every_answer_carries_the_security_headers_and_large_ones_are_compressed(

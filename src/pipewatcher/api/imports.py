@@ -21,6 +21,7 @@ router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 
 ImportId = Annotated[int, Path(alias="id", ge=1, le=2**53)]
 BODY_TYPES = frozenset({"text/csv", "application/csv", "application/gzip", "application/x-gzip"})
+UPLOAD_PARAMETERS = frozenset({"tz", "corrections", "dry_run", "fileName"})
 PART_HEADERS_BYTES_MAX = 4_096
 GAPS_MAX = 1_000
 
@@ -154,6 +155,7 @@ async def upload(
     """A CSV with the columns equipmentId, timestamp and value, plain or gzip, of any size. The
     answer comes when the upload is synced to disk; the import goes on behind it. With `dry_run`
     nothing is stored: once it is done, `…/dry-run` says what it would do and `…/apply` does it."""
+    _refuse_unknown(request)
     content_type, options = parse_options_header(request.headers.get("content-type"))
     if content_type == b"multipart/form-data":
         boundary = options.get(b"boundary")
@@ -178,6 +180,13 @@ async def upload(
     await audited(request, principal, "import.create", f"import:{job.id}", None, what)
     started = ImportStarted(id=job.id, state=job.state)
     return json_answer(started, 202, {"location": f"/api/v1/imports/{job.id}"})
+
+
+def _refuse_unknown(request: Request) -> None:
+    """A misspelt `dry_run` must not import the file."""
+    for name in request.query_params.keys() - UPLOAD_PARAMETERS:
+        reason = f"is not one of {', '.join(sorted(UPLOAD_PARAMETERS))}"
+        raise InvalidRequest(f"{name} {reason}", [Rejection(field=name, reason=reason)])
 
 
 @router.get("", responses=answers(ImportsPage))
