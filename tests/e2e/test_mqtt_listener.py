@@ -256,7 +256,11 @@ def test_tls_is_spoken_and_a_new_certificate_is_taken_up_without_a_restart(
 ) -> None:
     certificate, key = self_signed(tmp_path)
     with Server(
-        tmp_path / "data", mqtt_tls_port=0, tls_cert_file=certificate, tls_key_file=key
+        tmp_path / "data",
+        https_port="off",
+        mqtt_tls_port=0,
+        tls_cert_file=certificate,
+        tls_key_file=key,
     ) as server:
         port = status(server)["mqtt"]["tlsPort"]
         client = paho.Client(CallbackAPIVersion.VERSION2, "secure", protocol=VERSIONS["5"])
