@@ -64,7 +64,6 @@ class AverageRow(msgspec.Struct, frozen=True, kw_only=True):
     kind: str | None
     unit: str | None
     location: str | None
-    source: str | None
     mean: float | None
     time_weighted_mean: float | None
     count: int
@@ -76,6 +75,7 @@ class AverageRow(msgspec.Struct, frozen=True, kw_only=True):
     last_timestamp: Micros | None
     last_value: float | None
     state: SensorState
+    source: str | None
 
 
 class Averages(msgspec.Struct, frozen=True, kw_only=True):

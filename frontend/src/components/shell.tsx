@@ -103,7 +103,7 @@ function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
             <>
               <Bell />
               <Menu
-                label={`${texts.languageAndZone} (${code})`}
+                label={`${code}, ${texts.languageAndZone}`}
                 className="quietly not-phone short"
                 trigger={code}
               >

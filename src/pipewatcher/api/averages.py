@@ -41,7 +41,6 @@ class AverageItem(Camel):
     kind: str | None
     unit: str | None
     location: str | None
-    source: str | None
     mean: float | None
     time_weighted_mean: float | None
     count: int
@@ -53,6 +52,7 @@ class AverageItem(Camel):
     last_timestamp: str | None
     last_value: float | None
     state: SensorState
+    source: str | None
 
 
 class AveragesPage(Camel):
