@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterator
@@ -17,7 +18,14 @@ from server import AUTH, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 SENSORS = 200
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@functools.cache
+def now() -> datetime:
+    """When the first test of this file begins; it may have been collected long before."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 ROW = ".sensor-table .line"
 
 
@@ -28,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         rows = [
             {
                 "equipmentId": f"EQ-{10_000 + n}",
-                "timestamp": (NOW - timedelta(minutes=15 * step + n % 15)).isoformat(),
+                "timestamp": (now() - timedelta(minutes=15 * step + n % 15)).isoformat(),
                 "value": round(20 + n % 80 + 5 * math.sin(step / 9 + n), 2),
             }
             for n in range(SENSORS)

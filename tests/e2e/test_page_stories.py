@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -19,14 +20,21 @@ from pipewatcher.registry.sqlite import SQLiteRegistry
 from server import AUTH, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
-NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@functools.cache
+def now() -> datetime:
+    """When the first test of this file begins; it may have been collected long before."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
 LOST = range(200, 260)
 """Minutes ago in which EQ-2 sent nothing."""
 BAD = '{"equipmentId": "EQ-9", "value": "21,5", "timestamp": "2026-01-31T12:00:00Z"}'
 
 
 def reading(sensor: str, minutes_ago: int, value: float) -> dict[str, object]:
-    at = (NOW - timedelta(minutes=minutes_ago)).isoformat()
+    at = (now() - timedelta(minutes=minutes_ago)).isoformat()
     return {"equipmentId": sensor, "timestamp": at, "value": value}
 
 
