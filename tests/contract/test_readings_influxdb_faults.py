@@ -22,7 +22,7 @@ from pipewatcher.errors import SettingsError, StoreUnavailable
 from pipewatcher.model import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.readings import influxdb_http, influxdb_reads
 from pipewatcher.readings.influxdb import InfluxDBStore
-from pipewatcher.readings.influxdb_http import parse_influxdb_url
+from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url
 from servers.certificate import make_certificate
 from servers.influxdb import PASSWORD, InfluxDB
 from servers.process import free_port
@@ -140,6 +140,38 @@ async def test_a_rollup_that_was_overtaken_by_a_write_is_void(
         await assert_answers_equal(writer, oracle, windows_around(NOON))
         await writer.settle()
         await assert_answers_equal(roller, oracle, windows_around(NOON))
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        pytest.param((2, None, None, 1.0, 1.0), id="written while its figures were taken"),
+        pytest.param((1, 3.0, 1.5, 1.0, 1.0), id="counted before, added up after"),
+    ],
+)
+async def test_figures_of_two_moments_are_asked_for_again(
+    influxdb: InfluxDB, monkeypatch: pytest.MonkeyPatch, torn: tuple[float | None, ...]
+) -> None:
+    oracle = Oracle()
+    writes = live(*(("EQ-1", NOON - n * MINUTE, float(n)) for n in range(1, 200)))
+    oracle.write(writes)
+    asked = InfluxHttp.query
+    answers: list[int] = []
+
+    async def query(self, *statements, row):
+        found = await asked(self, *statements, row=row)
+        if "sum(value)" in statements[0] and found[0]:
+            answers.append(1)
+            if len(answers) % 2:
+                [rows] = found[0]
+                rows.values[0] = (rows.values[0][0], *torn)
+        return found
+
+    async with opened(influxdb.url(f"torn-{next(_numbers)}")) as store:
+        await store.append(batches_of(writes), {})
+        monkeypatch.setattr(InfluxHttp, "query", query)
+        await assert_answers_equal(store, oracle, windows_around(NOON)[1:3], [HOUR])
+    assert len(answers) > 2
 
 
 async def test_valid_rollups_are_what_is_asked(

@@ -66,6 +66,7 @@ HOT_ROWS_MAX = 600_000
 """Where folds fall behind, who appends folds first: memory and questions stay bounded."""
 UPKEEP_INTERVAL_S = 60.0
 WAL_BYTES_MAX = 16 * 2**20
+CHECKPOINT_WAIT_S = 5.0
 QUERY_THREADS = 3
 
 
@@ -331,7 +332,7 @@ class DuckDBStore:
         if self._database is not None:
             try:
                 self._fold_all()
-                self._cursor().execute("CHECKPOINT")
+                self._checkpoint()
             except duckdb.Error as error:
                 log.warning("the readings store is closed without a last fold: %s", error)
         self._shut()
@@ -414,7 +415,8 @@ class DuckDBStore:
                     self._wake.set()
                 elif time.monotonic() >= next_upkeep and not self._tidy_once():
                     next_upkeep = time.monotonic() + UPKEEP_INTERVAL_S
-                self._checkpoint()
+                if _size(self._wal) >= WAL_BYTES_MAX:
+                    self._checkpoint()
             except duckdb.Error as error:
                 log.error("fold: %s", error)
                 self._stopping.wait(5)
@@ -475,7 +477,8 @@ class DuckDBStore:
         for day_end in retention.days_to_drop(self._cursor(), before):
             with self._fold_lock:
                 retention.drop(self._cursor(), day_end)
-            self._checkpoint()
+            if _size(self._wal) >= WAL_BYTES_MAX:
+                self._checkpoint()
 
     def _tidy_once(self) -> bool:
         """A step of what makes answers faster and the file smaller; says whether there was one."""
@@ -484,10 +487,22 @@ class DuckDBStore:
             return days.roll_one(self._cursor(), now) or self._recluster.step(self._cursor(), now)
 
     def _checkpoint(self) -> None:
-        """Only when no append is under way: DuckDB refuses a checkpoint beside a writer."""
-        if _size(self._wal) >= WAL_BYTES_MAX:
-            with self._fold_lock, self._commit_lock:
+        """DuckDB refuses it beside a writer, and while a question runs that is older than the
+        last update: the wait is for that question to end, and longer than any should be."""
+        until = time.monotonic() + CHECKPOINT_WAIT_S
+        while not self._checkpointed():
+            if time.monotonic() >= until:
+                log.warning("The readings store's write-ahead log is written back later.")
+                return
+            time.sleep(0.02)
+
+    def _checkpointed(self) -> bool:
+        with self._fold_lock, self._commit_lock:
+            try:
                 self._cursor().execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return False
+        return True
 
 
 def _columns(names: Names, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:

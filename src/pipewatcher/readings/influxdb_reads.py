@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 import numpy as np
 
+from pipewatcher.errors import StoreUnavailable
 from pipewatcher.model import (
     HOUR,
     IMPORT_ORIGIN_PREFIX,
@@ -35,7 +36,14 @@ SCALE = 2.0**-32
 """Sums are kept times this, so that a few huge values do not add up to infinity."""
 NAMED_MAX = 500
 """Sensors that are named in a question; more are asked for by asking for all."""
-_FOUR = tuple[int, int, float, float, float]
+ASKED_MAX = 10
+ROUNDING = 1e-9
+"""What adding up in another order may change, relative to the largest value."""
+_Figure: TypeAlias = tuple[Micros, int, float, float, float]
+_Summed: TypeAlias = tuple[Micros, int, float, float, float, float]
+_Asked: TypeAlias = tuple[
+    Micros, int | None, float | None, float | None, float | None, float | None
+]
 _Stamped: TypeAlias = tuple[Micros, float]
 
 
@@ -74,30 +82,48 @@ async def raw_figures_by_unit(
 
 async def _figures(
     http: InfluxHttp, times: str, tags: str, group: str
-) -> list[tuple[str, list[Any]]]:
+) -> list[tuple[str, list[_Figure]]]:
     """By tag the rows (time, count, sum / 2³², min, max)."""
+    where = f"WHERE {times}{tags}"
     try:
-        [found] = await http.query(
-            "SELECT count(value), sum(value), min(value), max(value) FROM reading "
-            f"WHERE {times}{tags} {group}",
-            row=_FOUR,
+        found = await _whole(
+            http,
+            "SELECT count(value), sum(value), mean(value), min(value), max(value) "
+            f"FROM reading {where} {group}",
         )
+        scale = SCALE
     except NotANumber:
         # Each value is made small before they are added up.
-        [found] = await http.query(
-            "SELECT count(value), sum(scaled), min(value), max(value) FROM "
-            f"(SELECT value, value * {SCALE:.42f} AS scaled FROM reading "
-            f"WHERE {times}{tags} GROUP BY equipmentId) WHERE {times} {group}",
-            row=_FOUR,
+        found = await _whole(
+            http,
+            "SELECT count(value), sum(scaled), mean(scaled), min(value), max(value) FROM "
+            f"(SELECT value, value * {SCALE:.42f} AS scaled FROM reading {where} "
+            f"GROUP BY equipmentId) WHERE {times} {group}",
         )
-        return [(rows.tags["equipmentId"], rows.values) for rows in found]
+        scale = 1.0
     return [
-        (
-            rows.tags["equipmentId"],
-            [(at, n, total * SCALE, low, high) for at, n, total, low, high in rows.values],
-        )
-        for rows in found
+        (tag, [(at, count, total * scale, low, high) for at, count, total, _, low, high in rows])
+        for tag, rows in found
     ]
+
+
+async def _whole(http: InfluxHttp, statement: str) -> list[tuple[str, list[_Summed]]]:
+    """InfluxDB takes each figure of a statement at a moment of its own: a write that comes in
+    between is in some of them only. Such an answer is asked for again."""
+    for _ in range(ASKED_MAX):
+        [series] = await http.query(statement, row=_Asked)
+        if not any(_torn(row) for rows in series for row in rows.values):
+            return [(rows.tags["equipmentId"], rows.values) for rows in series]
+    raise StoreUnavailable("InfluxDB's answers hold only parts of what is being written to it.")
+
+
+def _torn(row: _Asked) -> bool:
+    """The mean is of one moment: with figures of the same moment, it is their sum by count."""
+    _, count, total, mean, low, high = row
+    if not count or total is None or mean is None or low is None or high is None:
+        return True
+    largest = max(abs(low), abs(high), abs(mean))
+    return abs(total / count - mean) > ROUNDING * largest
 
 
 async def versions(http: InfluxHttp, width: str, start: Micros, end: Micros) -> dict[Unit, str]:
