@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Services
-from pipewatcher.wiring.doors import OPENAPI_OPERATION, OPENAPI_SCHEMAS
+from pipewatcher.wiring.doors import INGEST_OPERATIONS, INGEST_SCHEMAS
 
 if __name__ == "__main__":
     nothing = cast(Any, object())
@@ -18,8 +18,9 @@ if __name__ == "__main__":
             dict.fromkeys(Services.__slots__, nothing)
             | {
                 "page": Path(),
-                "ingest_operation": OPENAPI_OPERATION,
-                "ingest_schemas": OPENAPI_SCHEMAS,
+                "ingest": {},
+                "ingest_operations": INGEST_OPERATIONS,
+                "ingest_schemas": INGEST_SCHEMAS,
             }
         )
     )

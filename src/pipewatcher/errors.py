@@ -44,6 +44,13 @@ class InvalidRequest(PipeWatcherError):
         self.errors = list(errors)
 
 
+class LinesRefused(PipeWatcherError):
+    """Some lines are not valid; the readings of the others are durable."""
+
+    code = "lines_refused"
+    status = 400
+
+
 class Unauthorized(PipeWatcherError):
     """Valid credentials are required."""
 

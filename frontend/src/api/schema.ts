@@ -1031,6 +1031,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v2/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send line protocol, as to InfluxDB 2
+         * @description InfluxDB line protocol, whatever the content type. The tag `equipmentId` names the sensor and the field `value` is its reading; further fields, and lines without that tag, get ids of their own. 204 means that every reading is durable. The token may come as `Token`, `Bearer` or the password of `Basic`.
+         */
+        post: operations["writeLinesV2"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1071,6 +1091,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether somebody is there
+         * @description What clients of InfluxDB ask first. Whether it can take readings says `/readyz`.
+         */
+        get: operations["ping"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/readyz": {
         parameters: {
             query?: never;
@@ -1085,6 +1125,26 @@ export interface paths {
         get: operations["readyz_readyz_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/write": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send line protocol, as to InfluxDB 1
+         * @description InfluxDB line protocol, whatever the content type. The tag `equipmentId` names the sensor and the field `value` is its reading; further fields, and lines without that tag, get ids of their own. 204 means that every reading is durable. The token may come as `Token`, `Bearer` or the password of `Basic`.
+         */
+        post: operations["writeLines"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1521,6 +1581,16 @@ export interface components {
             /** @default null */
             line: number | null;
             reason: string;
+        };
+        LinesRefused: components["schemas"]["Problem"] & {
+            accepted?: number;
+            /** @description Where InfluxDB 1 has it. */
+            error: string;
+            /** @description Where InfluxDB 2 has it. */
+            message: string;
+            received?: number;
+            rejected?: number;
+            unknownFields?: number;
         };
         /** LiveSensor */
         LiveSensor: {
@@ -6549,6 +6619,115 @@ export interface operations {
             };
         };
     };
+    writeLinesV2: {
+        parameters: {
+            query?: {
+                /** @description What the timestamps count. */
+                precision?: "ns" | "n" | "us" | "u" | "µ" | "ms" | "s" | "m" | "h";
+                /** @description Taken and not looked at. */
+                org?: string;
+                /** @description Taken and not looked at. */
+                bucket?: string;
+            };
+            header?: {
+                "Content-Encoding"?: "gzip" | "identity";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 16 MiB, also after gunzip. */
+        requestBody: {
+            content: {
+                /** @example pump,equipmentId=PUMP-01 value=21.5 1769846400000000000 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description All readings are durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Lines were refused, which `errors` names; the readings that `accepted` counts are durable. Without `accepted`: nothing was stored. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["LinesRefused"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not send readings. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 16 MiB, or too many readings. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another encoding than gzip. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests a second than this token may send. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description At one of our own limits; nothing of this request was stored. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     healthz_healthz_get: {
         parameters: {
             query?: never;
@@ -6616,6 +6795,24 @@ export interface operations {
             };
         };
     };
+    ping: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Yes. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     readyz_readyz_get: {
         parameters: {
             query?: never;
@@ -6641,6 +6838,119 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    writeLines: {
+        parameters: {
+            query?: {
+                /** @description What the timestamps count. */
+                precision?: "ns" | "n" | "us" | "u" | "µ" | "ms" | "s" | "m" | "h";
+                /** @description Taken and not looked at. */
+                db?: string;
+                /** @description Taken and not looked at. */
+                rp?: string;
+                /** @description Taken and not looked at. */
+                u?: string;
+                /** @description The token, where it cannot be sent in a header. */
+                p?: string;
+            };
+            header?: {
+                "Content-Encoding"?: "gzip" | "identity";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 16 MiB, also after gunzip. */
+        requestBody: {
+            content: {
+                /** @example pump,equipmentId=PUMP-01 value=21.5 1769846400000000000 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description All readings are durable. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Lines were refused, which `errors` names; the readings that `accepted` counts are durable. Without `accepted`: nothing was stored. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["LinesRefused"];
+                };
+            };
+            /** @description No valid token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token may not send readings. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body did not arrive in time. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Larger than 16 MiB, or too many readings. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Another encoding than gzip. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description More requests a second than this token may send. */
+            429: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description At one of our own limits; nothing of this request was stored. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -56,7 +56,6 @@ log = logging.getLogger(__name__)
 
 REFUSALS_LOGGED_PER_S = 10
 """Whoever asks for nothing but refusals does not fill the log."""
-INGEST_PATH = "/api/v1/readings"
 BODIES = [
     session.WhoAmI,
     session.SessionsPage,
@@ -138,10 +137,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.sign_in_limit = SignInLimit()
     app.state.refusals_logged = RateLimit(REFUSALS_LOGGED_PER_S)
-    # The endpoint answers the wrong method itself, but GET belongs to the readings' query.
-    app.router.routes.append(
-        Route(INGEST_PATH, services.ingest, methods=["POST"], include_in_schema=False)
-    )
+    for door, endpoint in services.ingest.items():
+        method, path = door.split(" ")
+        app.router.routes.append(Route(path, endpoint, methods=[method], include_in_schema=False))
     app.include_router(status.router)
     if services.answers is not None:
         for module in _RESOURCES:
@@ -159,7 +157,7 @@ def create_app(services: Services) -> FastAPI:
 
 
 def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
-    """FastAPI's document with the bodies' schemas, the readings door and the two ways to sign."""
+    """FastAPI's document with the bodies' schemas, the readings' doors and the two ways to sign."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
         _, components = msgspec.json.schema_components(BODIES, ref_template=_REF)
@@ -171,7 +169,9 @@ def openapi(app: FastAPI, services: Services) -> dict[str, Any]:
             "session": {"type": "apiKey", "in": "cookie", "name": "pw_session"},
         }
         document["security"] = [{"bearer": []}, {"session": []}]
-        document["paths"].setdefault(INGEST_PATH, {})["post"] = dict(services.ingest_operation)
+        for door, operation in services.ingest_operations.items():
+            method, path = door.lower().split(" ")
+            document["paths"].setdefault(path, {})[method] = dict(operation)
         for route in (route for route, roles in PERMISSIONS.items() if roles is ANYONE):
             method, path = route.lower().split(" ", 1)
             if path in document["paths"]:

@@ -221,9 +221,10 @@ class Services:
     answers: Answers | None
     authenticator: Authenticator
     sessions: Sessions
-    ingest: Any
-    """The ASGI twin of the readings door."""
-    ingest_operation: Mapping[str, Any]
+    ingest: Mapping[str, Any]
+    """`METHOD /path` of each door for readings → its ASGI endpoint."""
+    ingest_operations: Mapping[str, Mapping[str, Any]]
+    """`METHOD /path` → what OpenAPI says of it."""
     ingest_schemas: Mapping[str, Any]
     status: Callable[[], Awaitable[object]]
     metrics: Callable[[], Awaitable[bytes]]

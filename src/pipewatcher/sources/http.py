@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -55,6 +55,8 @@ WORKER_QUEUE_MAX = 64
 
 LOCAL_ADMIN = Principal(name="local", role="admin", by="local")
 """Who asks on the Unix socket: its file mode lets nobody else in."""
+
+_T = TypeVar("_T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -102,15 +104,12 @@ def read_head(
     content_encoding: bytes | None,
     content_length: int | None,
 ) -> Head:
-    fault: PipeWatcherError | None = None
-    lines = gzip = False
+    lines = False
+    gzip, fault = read_encoding(content_encoding, content_length)
     try:
         lines = _is_lines(content_type)
-        gzip = _is_gzip(content_encoding)
     except UnsupportedMediaType as error:
         fault = error
-    if fault is None and content_length is not None and content_length > BODY_BYTES_MAX:
-        fault = BodyTooLarge()
     return Head(
         authorization=authorization,
         lines=lines,
@@ -118,6 +117,18 @@ def read_head(
         content_length=content_length,
         fault=fault,
     )
+
+
+def read_encoding(
+    content_encoding: bytes | None, content_length: int | None
+) -> tuple[bool, PipeWatcherError | None]:
+    """Whether it is gzip, and why a body of this encoding and length is not taken."""
+    try:
+        gzip = _is_gzip(content_encoding)
+    except UnsupportedMediaType as error:
+        return False, error
+    too_large = content_length is not None and content_length > BODY_BYTES_MAX
+    return gzip, BodyTooLarge() if too_large else None
 
 
 class Ingest:
@@ -179,12 +190,23 @@ class Ingest:
             self._count(error)
             reply(answer_of(_forbidden(error)))
 
-    def _parse_in_worker(
-        self, head: Head, body: bytes, bounds: EventTimeBounds, origin: str, reply: Reply
-    ) -> None:
+    async def in_worker(self, parse: Callable[[], _T]) -> _T:
+        """`parse()` in a worker thread. Raises `Busy` when too many wait."""
+        self._enter_worker()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, parse)
+        finally:
+            self._in_workers -= 1
+
+    def _enter_worker(self) -> None:
         if self._in_workers >= WORKER_QUEUE_MAX:
             raise Busy("Too many large bodies are being read at the moment.")
         self._in_workers += 1
+
+    def _parse_in_worker(
+        self, head: Head, body: bytes, bounds: EventTimeBounds, origin: str, reply: Reply
+    ) -> None:
+        self._enter_worker()
         future = asyncio.get_running_loop().run_in_executor(self._pool, _parse, head, body, bounds)
         future.add_done_callback(partial(self._parsed, origin, reply))
 

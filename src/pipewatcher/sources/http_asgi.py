@@ -6,7 +6,8 @@ It serves what `http_protocol` hands over: chunked bodies, Expect, HTTP/1.0, oth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
 from pipewatcher.errors import BodyTooLarge, MethodNotAllowed, PipeWatcherError
@@ -40,13 +41,8 @@ class IngestEndpoint:
             answer = answer_of(error)
             if isinstance(error, MethodNotAllowed):
                 answer = Answer(answer.status, answer.body, (*answer.headers, ("allow", "POST")))
-        if answer is None:
-            return
-        headers = [(name.encode(), value.encode()) for name, value in answer.headers]
-        if answer.status != 204:
-            headers.append((b"content-length", str(len(answer.body)).encode()))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        if answer is not None:
+            await send_answer(send, answer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer | None:
         """None when the client went away."""
@@ -54,29 +50,51 @@ class IngestEndpoint:
             raise MethodNotAllowed
         head = _head(scope)
         principal = self._ingest.accept(head, local=is_local(scope))
-        body = bytearray()
-        try:
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                part = message.get("body", b"")
-                if len(body) + len(part) > BODY_BYTES_MAX:
-                    raise BodyTooLarge
-                self._intake.hold(len(part))
-                body += part
-                if not message.get("more_body", False):
-                    break
+        async with held_body(receive, self._intake) as body:
+            if body is None:
+                return None
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
             def reply(answer: Answer) -> None:
                 if not answered.done():
                     answered.set_result(answer)
 
-            self._ingest.take(principal, head, bytes(body), reply)
+            self._ingest.take(principal, head, body, reply)
             return await answered
-        finally:
-            self._intake.release(len(body))
+
+
+@contextlib.asynccontextmanager
+async def held_body(receive: Receive, intake: Intake) -> AsyncIterator[bytes | None]:
+    """The body, accounted for until the context ends; None when the client went away.
+
+    Raises `BodyTooLarge` or `Busy`.
+    """
+    body = bytearray()
+    gone = False
+    more = True
+    try:
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                gone = True
+                break
+            part = message.get("body", b"")
+            if len(body) + len(part) > BODY_BYTES_MAX:
+                raise BodyTooLarge
+            intake.hold(len(part))
+            body += part
+            more = message.get("more_body", False)
+        yield None if gone else bytes(body)
+    finally:
+        intake.release(len(body))
+
+
+async def send_answer(send: Send, answer: Answer) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers]
+    if answer.status != 204:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def is_local(scope: Scope) -> bool:
@@ -85,11 +103,16 @@ def is_local(scope: Scope) -> bool:
     return server is not None and server[1] is None
 
 
-def _head(scope: Scope) -> Head:
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
     """Of a header that is given twice the first counts, as in `http_protocol`."""
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         found.setdefault(name, value)
+    return found
+
+
+def _head(scope: Scope) -> Head:
+    found = headers_of(scope)
     length = found.get(b"content-length")
     return read_head(
         found.get(b"authorization"),
@@ -103,11 +126,11 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 _RECEIPT = {"application/json": {"schema": {"$ref": "#/components/schemas/Receipt"}}}
 
 
-def _refusal(description: str) -> dict[str, Any]:
+def refusal(description: str) -> dict[str, Any]:
     return {"description": description, "content": _PROBLEM}
 
 
-_BUSY_HEADERS = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+BUSY_HEADERS = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
 
 OPENAPI_OPERATION: dict[str, Any] = {
     "operationId": "postReadings",
@@ -157,24 +180,24 @@ OPENAPI_OPERATION: dict[str, Any] = {
             "description": "Durable, except for the rejected ones that the receipt names.",
             "content": _RECEIPT,
         },
-        "400": _refusal("Not JSON."),
-        "401": _refusal("No valid token."),
-        "403": _refusal("The token may not send readings, or not of this sensor."),
-        "408": _refusal("The body did not arrive in time."),
-        "413": _refusal("Larger than 16 MiB."),
-        "415": _refusal("Neither JSON nor NDJSON, or another encoding than gzip."),
-        "422": _refusal("The reading, or every reading of the batch, is invalid."),
+        "400": refusal("Not JSON."),
+        "401": refusal("No valid token."),
+        "403": refusal("The token may not send readings, or not of this sensor."),
+        "408": refusal("The body did not arrive in time."),
+        "413": refusal("Larger than 16 MiB."),
+        "415": refusal("Neither JSON nor NDJSON, or another encoding than gzip."),
+        "422": refusal("The reading, or every reading of the batch, is invalid."),
         "429": {
-            **_refusal("More requests a second than this token may send."),
-            "headers": _BUSY_HEADERS,
+            **refusal("More requests a second than this token may send."),
+            "headers": BUSY_HEADERS,
         },
         "503": {
-            **_refusal("At one of our own limits; nothing of this request was stored."),
-            "headers": _BUSY_HEADERS,
+            **refusal("At one of our own limits; nothing of this request was stored."),
+            "headers": BUSY_HEADERS,
         },
     },
 }
-"""The operation `post` at `http.PATH`; it refers to the `OPENAPI_SCHEMAS` below."""
+"""The operation of `POST` at `http.PATH`; it refers to the `OPENAPI_SCHEMAS` below."""
 
 _REJECTION = {
     "type": "object",

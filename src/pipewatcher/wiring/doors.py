@@ -8,7 +8,7 @@ import inspect
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,12 @@ from pipewatcher.model import Principal
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import Settings, names_of
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
-from pipewatcher.sources.http import Ingest
+from pipewatcher.sources.http import PATH, Ingest
 from pipewatcher.sources.http_asgi import OPENAPI_OPERATION, OPENAPI_SCHEMAS, IngestEndpoint
 from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
+from pipewatcher.sources.line_protocol_door import LineProtocolEndpoint, PingEndpoint
+from pipewatcher.sources.line_protocol_openapi import OPERATIONS, SCHEMAS
 from pipewatcher.sources.mqtt_door import Limits as MqttLimits
 from pipewatcher.sources.mqtt_ingest import Ingest as MqttIngest
 from pipewatcher.sources.mqtt_listener import MqttListener
@@ -45,6 +47,9 @@ from pipewatcher.wiring.stages import Historian, historian
 from pipewatcher.wiring.supervision import cause_of, run_in
 
 PAGE = Path(__file__).parent.parent / "page"
+READINGS_DOOR = f"POST {PATH}"
+INGEST_OPERATIONS = {READINGS_DOOR: OPENAPI_OPERATION, **OPERATIONS}
+INGEST_SCHEMAS = OPENAPI_SCHEMAS | SCHEMAS
 FILES_WANTED = 65_536
 FIRST_START = Principal(name=FIRST, role="admin", by="local")
 
@@ -188,8 +193,14 @@ def _server(
     )
     limits = Limits(connections_max=running.settings.connections_max)
     door = HttpDoor(ingest, running.intake, limits)
-    endpoint = IngestEndpoint(ingest, running.intake)
-    app = create_app(_services(running, door, mqtt, endpoint, opened))
+    lines = LineProtocolEndpoint(ingest, running.intake)
+    endpoints = {
+        READINGS_DOOR: IngestEndpoint(ingest, running.intake),
+        "POST /write": lines,
+        "POST /api/v2/write": lines,
+        "GET /ping": PingEndpoint(),
+    }
+    app = create_app(_services(running, door, mqtt, endpoints, opened))
     server = Server(
         uvicorn.Config(
             app,
@@ -232,7 +243,7 @@ def _services(
     running: Historian,
     door: HttpDoor,
     mqtt: MqttListener | None,
-    endpoint: IngestEndpoint,
+    endpoints: Mapping[str, Any],
     opened: Opened,
 ) -> Services:
     settings = running.settings
@@ -281,9 +292,9 @@ def _services(
         answers=answers,
         authenticator=running.authenticator,
         sessions=running.sessions,
-        ingest=endpoint,
-        ingest_operation=OPENAPI_OPERATION,
-        ingest_schemas=OPENAPI_SCHEMAS,
+        ingest=endpoints,
+        ingest_operations=INGEST_OPERATIONS,
+        ingest_schemas=INGEST_SCHEMAS,
         status=reporting.status,
         metrics=reporting.metrics,
         refusal=reporting.refusal,
