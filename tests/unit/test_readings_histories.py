@@ -108,10 +108,10 @@ def regular_import(count: int) -> list[Write]:
 def test_answers_equal_brute_force_after_any_history(
     history: list[Step],
 ) -> None:
-    asyncio.run(_live_through(history))
+    asyncio.run(live_through(history))
 
 
-async def _live_through(history: list[Step]) -> None:
+async def live_through(history: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         oracle = Oracle()
         wanted: dict[str, int | None] = {}
@@ -291,7 +291,7 @@ def test_a_block_is_rewritten_in_several_steps_without_losing_a_reading(
     writes = [
         Write(f"EQ-{n % 9}", NOON - 20 * DAY + n * HOUR, float(n), "http:a") for n in range(200)
     ]
-    asyncio.run(_live_through([writes, "recluster"]))
+    asyncio.run(live_through([writes, "recluster"]))
 
 
 def test_an_undo_in_many_steps_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,4 +300,4 @@ def test_an_undo_in_many_steps_is_the_same(monkeypatch: pytest.MonkeyPatch) -> N
     live = [Write("EQ-1", time, 1.0, "http:a") for time in hours[::2]]
     first = [Write("EQ-1", time, 2.0, "import:1") for time in hours]
     second = [Write("EQ-1", time, 3.0, "import:2") for time in hours[10:40]]
-    asyncio.run(_live_through([live, first, second, "undo 1", "fold", "undo 2"]))
+    asyncio.run(live_through([live, first, second, "undo 1", "fold", "undo 2"]))
