@@ -11,7 +11,8 @@ import asyncio
 import base64
 import binascii
 import time
-from collections import defaultdict
+import zlib
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,12 +22,16 @@ import numpy.typing as npt
 
 from pipewatcher.errors import InvalidRequest, NotFound, NotPossible
 from pipewatcher.model import (
+    DAY,
+    IMPORT_ORIGIN_PREFIX,
     NO_END,
     SECOND,
     Cadence,
+    Closing,
     GapCause,
     GapColumns,
     GapMark,
+    GapsMet,
     GapState,
     MarkState,
     MendedColumns,
@@ -85,6 +90,11 @@ class Closed:
     partly: list[Gap] = field(default_factory=list)
     untouched: list[Gap] = field(default_factory=list)
 
+    def counts(self) -> GapsMet:
+        return GapsMet(
+            closed=len(self.closed), partly=len(self.partly), untouched=len(self.untouched)
+        )
+
 
 class GapLedger:
     def __init__(
@@ -99,6 +109,7 @@ class GapLedger:
         self._fresh = fresh
         self._clock = clock
         self._marking = asyncio.Lock()
+        self._closings: tuple[object, list[Closing]] = (None, [])
 
     @property
     def available(self) -> bool:
@@ -226,6 +237,32 @@ class GapLedger:
     async def closed_by_each(self, imports: Mapping[int, Micros]) -> dict[int, Closed]:
         now, picture = await self._picture()
         return await asyncio.to_thread(picture.closed_by, imports, now)
+
+    async def met_by(self, imports: Mapping[int, Micros]) -> dict[int, GapsMet]:
+        """Of each that is named with its `created_at`. Empty where gaps are not known."""
+        if not imports or not self.available:
+            return {}
+        found = await self.closed_by_each(imports)
+        return {import_id: closed.counts() for import_id, closed in found.items()}
+
+    async def closings(self, since: Micros) -> list[Closing]:
+        """What has been filled by readings of which the first came at `since` or later. Empty where
+        gaps are not known."""
+        if not self.available:
+            return []
+        await self._fresh()
+        columns, mended = await self._store.gaps(*EVER, int(self._clock() * SECOND))
+        return await asyncio.to_thread(self._closings_of, columns, mended, since)
+
+    def _closings_of(
+        self, columns: GapColumns, mended: MendedColumns, since: Micros
+    ) -> list[Closing]:
+        """The last answer again while nothing has changed: it is asked for all the time."""
+        parts = (columns.starts, columns.ends, mended.starts, mended.times)
+        seen = (since, *(zlib.crc32(part.tobytes()) for part in parts))
+        if seen != self._closings[0]:
+            self._closings = seen, _closings(columns, mended, since)
+        return self._closings[1]
 
     async def _open_gaps(self, picture: Picture, source: str | None, now: Micros) -> list[Gap]:
         chosen = picture.chosen(None, None, ("open", "partly_filled"))
@@ -490,6 +527,44 @@ def _kept(state: GapState) -> MarkState:
 
 def _invalid(name: str, reason: str) -> InvalidRequest:
     return InvalidRequest(f"{name} {reason}", [Rejection(field=name, reason=reason)])
+
+
+def _closings(columns: GapColumns, mended: MendedColumns, since: Micros) -> list[Closing]:
+    filled = np.flatnonzero((mended.times >= since) & ~_touched(columns, mended))
+    counts: Counter[tuple[str, int]] = Counter()
+    sensors: dict[tuple[str, int], str] = {}
+    days = (mended.times // DAY).tolist()
+    for at in filled.tolist():
+        origin = mended.origins[at]
+        key = origin, 0 if origin.startswith(IMPORT_ORIGIN_PREFIX) else days[at]
+        counts[key] += 1
+        sensors[key] = mended.equipment_ids[mended.codes[at]]
+    return [
+        Closing(
+            origin=origin,
+            day=day,
+            count=count,
+            equipment_id=sensors[origin, day] if count == 1 else None,
+        )
+        for (origin, day), count in counts.items()
+    ]
+
+
+def _touched(columns: GapColumns, mended: MendedColumns) -> npt.NDArray[np.bool_]:
+    """Which of the mended spans a gap of now overlaps: it would be the last one that begins before
+    their end."""
+    if not len(columns):
+        return np.zeros(len(mended), bool)
+    instants = np.concatenate([columns.starts, mended.ends])
+    ranks = np.unique(instants, return_inverse=True)[1].astype(np.int64)
+    codes = np.concatenate([columns.codes, mended.codes]).astype(np.int64)
+    keys = codes * len(instants) + ranks
+    order = np.argsort(keys[: len(columns)], kind="stable")
+    place = np.searchsorted(keys[: len(columns)][order], keys[len(columns) :]) - 1
+    found = order[np.maximum(place, 0)]
+    same = (place >= 0) & (columns.codes[found] == mended.codes)
+    touched: npt.NDArray[np.bool_] = same & (columns.ends[found] > mended.starts)
+    return touched
 
 
 def _coverage(

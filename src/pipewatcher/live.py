@@ -12,13 +12,13 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from pipewatcher.errors import Busy, PipeWatcherError
-from pipewatcher.model import Micros, SensorCondition, SensorState
+from pipewatcher.model import GapsMet, ImportJob, Micros, SensorCondition, SensorState
 from pipewatcher.ports import Registry
 
 log = logging.getLogger(__name__)
@@ -42,12 +42,24 @@ class Event:
     body: object
 
 
+@dataclass(frozen=True, slots=True)
+class ImportNews:
+    job: ImportJob
+    gaps: GapsMet | None
+    """Once it has ended."""
+
+
 class Live:
     def __init__(
-        self, news: Registry, conditions: Callable[[], Awaitable[list[SensorCondition]]]
+        self,
+        news: Registry,
+        conditions: Callable[[], Awaitable[list[SensorCondition]]],
+        gaps_met: Callable[[Mapping[int, Micros]], Awaitable[Mapping[int, GapsMet]]],
     ) -> None:
+        """`gaps_met` by imports, each with its `created_at`."""
         self._news = news
         self._conditions = conditions
+        self._gaps_met = gaps_met
         self._boot = uuid.uuid4().hex[:8]
         self._ring: deque[tuple[int, Event]] = deque(maxlen=EVENTS_MAX)
         self._last = 0
@@ -156,9 +168,12 @@ class Live:
         jobs = await self._news.import_jobs(IMPORTS_WATCHED)
         now = {job.id: msgspec.json.encode(job) for job in jobs}
         if self._imports is not None:
-            for job in reversed(jobs):
-                if self._imports.get(job.id) != now[job.id]:
-                    await self._publish("import", job)
+            known = self._imports
+            changed = [job for job in reversed(jobs) if known.get(job.id) != now[job.id]]
+            ended = {job.id: job.created_at for job in changed if job.finished_at is not None}
+            met = await self._gaps_met(ended) if ended else {}
+            for job in changed:
+                await self._publish("import", ImportNews(job, met.get(job.id)))
         self._imports = now
 
     async def _look_at_sensors(self) -> None:

@@ -224,6 +224,31 @@ class MendedColumns:
         )
 
 
+class Closing(msgspec.Struct, frozen=True, kw_only=True):
+    """Gaps that are whole again by readings of one origin: of an import, or of a UTC day."""
+
+    origin: str
+    day: int
+    """Days since 1970 of the first of them; 0 for an import."""
+    count: int
+    equipment_id: str | None
+    """Of the only one."""
+
+    @property
+    def import_id(self) -> int | None:
+        number = self.origin.removeprefix(IMPORT_ORIGIN_PREFIX)
+        return None if number == self.origin else int(number)
+
+
+class GapsMet(msgspec.Struct, frozen=True, kw_only=True):
+    """How many gaps an import closed and filled in part, and how many that had been
+    requested before it left."""
+
+    closed: int
+    partly: int
+    untouched: int
+
+
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     """Readings of one sensor in `[start, start + width)`: never a mean without its extremes."""
 
@@ -484,8 +509,8 @@ NotificationKind: TypeAlias = Literal[
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened and that a person may want to know. `id` grows with each.
 
-    It stands for `count` sensors (of one `source`, where that is known); `equipment_id` names the
-    only one.
+    It stands for `count` sensors (of one `source`, where that is known) or, of `gap_closed`, gaps;
+    `equipment_id` names the only one.
     """
 
     id: int

@@ -1,5 +1,5 @@
-"""Watch: what a person should be told of. Sensors that fall silent and come back, clocks that run
-ahead, a disk that fills, a store that lags.
+"""Watch: what a person should be told of. Sensors that fall silent and come back, gaps that are
+filled, clocks that run ahead, a disk that fills, a store that lags.
 
 Of several processes one watches at a time: it holds a lease in the registry. What is silent is kept
 there too, so that a restart tells nothing twice; each step comes before the one that would hide it,
@@ -20,13 +20,14 @@ from pipewatcher.model import (
     DAY,
     MINUTE,
     SECOND,
+    Closing,
     Micros,
     Notification,
     NotificationKind,
     SensorCondition,
     Silence,
 )
-from pipewatcher.ports import Backlog, NoticeRegistry
+from pipewatcher.ports import Backlog, Registry
 
 log = logging.getLogger(__name__)
 
@@ -46,22 +47,25 @@ LAG_MIN_S = 60.0
 class Watch:
     def __init__(
         self,
-        notices: NoticeRegistry,
+        notices: Registry,
         conditions: Callable[[], Awaitable[list[SensorCondition]]],
         refusal: Callable[[], Busy | None],
         backlog: Callable[[], Backlog],
         difference: Callable[[], Awaitable[int]],
+        closings: Callable[[Micros], Awaitable[list[Closing]]],
         *,
         grace: Micros = GRACE,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`refusal` says why the doors take nothing; `backlog` what is not stored yet,
-        `difference` what the balance sheet cannot account for."""
+        `difference` what the balance sheet cannot account for, `closings` which gaps were filled
+        since an instant."""
         self._notices = notices
         self._conditions = conditions
         self._refusal = refusal
         self._backlog = backlog
         self._difference = difference
+        self._closings = closings
         self._clock = clock
         self._began = self._now()
         self._quiet_until = self._began + grace
@@ -72,6 +76,8 @@ class Watch:
         self._clocks_told: set[str] = set()
         self._told: dict[str, int] = {}
         """Incident -> sensors that were told of."""
+        self._closed: dict[str, int] = {}
+        """The same for gaps."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -91,6 +97,7 @@ class Watch:
         conditions = await self._conditions()
         await self._clocks(conditions, now)
         await self._silent(conditions, now)
+        await self._gaps_closed(now)
 
     async def _own_troubles(self, now: Micros) -> None:
         """Told once when they begin; every process has its own."""
@@ -118,6 +125,27 @@ class Watch:
             if trouble not in self._clocks_told:
                 self._clocks_told.add(trouble)
                 await self._tell("clock_skew", now, key=trouble, sensors=sensors)
+
+    async def _gaps_closed(self, now: Micros) -> None:
+        """One line an import, or one a day for what came late by another door."""
+        for closing in await self._closings(self._began - DAY):
+            key = f"gap_closed:{closing.origin}:{closing.day}"
+            if closing.count <= self._closed.get(key, 0):
+                continue
+            import_id, name = closing.import_id, closing.origin
+            if import_id is not None:
+                name = (await self._notices.import_job(import_id)).file_name
+            notification = Notification(
+                id=0,
+                kind="gap_closed",
+                equipment_id=closing.equipment_id,
+                created_at=now,
+                count=closing.count,
+                import_id=import_id,
+                detail=name,
+            )
+            await self._notices.notify(notification, key)
+            self._closed[key] = closing.count
 
     async def _silent(self, conditions: Sequence[SensorCondition], now: Micros) -> None:
         known = {silence.equipment_id: silence for silence in await self._notices.silences()}

@@ -79,6 +79,23 @@ async def test_an_import_is_told_live_and_by_the_bell_until_it_is_read(
     assert not any(item["unread"] for item in page["items"])
 
 
+async def test_a_gap_that_a_file_closed_is_told_live(api: httpx.AsyncClient) -> None:
+    minutes = [f"GAP-1,2026-01-05T00:{minute:02}:00Z,1\n" for minute in range(60)]
+    head = "equipmentId,timestamp,value\n"
+    whole = "".join([head, *minutes[:30], *minutes[40:]])
+    lost = "".join([head, *minutes[30:40]])
+    async with api.stream("GET", "/api/v1/live") as answer:
+        found = events(answer)
+        await asyncio.sleep(1.5)
+        for text in (whole, lost):
+            started = await api.post("/api/v1/imports", content=text.encode(), headers=CSV)
+            _, job = await until(found, "import", id=started.json()["id"], state="done")
+        assert (job["gapsClosed"], job["gapsPartlyFilled"], job["gapsUntouched"]) == (1, 0, 0)
+        _, told = await until(found, "notification", kind="gap_closed")
+    assert (told["importId"], told["equipmentId"]) == (job["id"], "GAP-1")
+    assert (told["count"], told["detail"]) == (1, "upload.csv")
+
+
 async def test_readings_are_told_thinned(api: httpx.AsyncClient) -> None:
     async with api.stream("GET", "/api/v1/live") as answer:
         found = events(answer)

@@ -12,7 +12,7 @@ from contract.readings_suite import NOON, batches_of
 from oracle import Write
 from pipewatcher.errors import InvalidRequest, NotFound
 from pipewatcher.gaps import GapLedger
-from pipewatcher.model import HOUR, MINUTE
+from pipewatcher.model import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
@@ -86,12 +86,15 @@ async def test_what_is_taken_out_is_listed_and_closed_by_what_brings_it_back(
     for half in (back[::2], back[1::2]):
         await plant.write(*half)
     assert await plant.listed() == [(s, a, b, "filled") for s, a, b in sorted(spans)]
+    [closing] = await plant.ledger.closings(0)
+    assert (closing.import_id, closing.count, closing.equipment_id) == (1, len(spans), None)
     closed = await plant.ledger.closed_by(1, plant.now)
     assert (len(closed.closed), closed.partly, closed.untouched) == (len(spans), [], [])
     assert {tuple(gap.closed_by) for gap in (await plant.ledger.gaps()).items} == {("import:1",)}
     await plant.store.undo(1)
     assert await plant.listed() == want
     assert (await plant.ledger.closed_by(1, plant.now)).closed == []
+    assert await plant.ledger.closings(0) == []
 
 
 @pytest.mark.parametrize("fold", [True, False])
@@ -149,6 +152,19 @@ async def test_a_silence_that_goes_on_is_a_gap_without_an_end(plant: Plant) -> N
     assert (asked.end, asked.expected) == (None, 10)
     await plant.write(*minutes("A", range(80, 90)), fold=False)
     assert await plant.listed() == [("A", 59, 80, "requested")]
+
+
+async def test_a_gap_is_told_as_closed_once_nothing_of_it_is_left(plant: Plant) -> None:
+    await plant.write(
+        *minutes("A", range(60), range(90, 120)), *minutes("B", range(60), range(90, 120))
+    )
+    await plant.write(*minutes("A", range(60, 75)), *minutes("B", range(60, 90)))
+    [closing] = await plant.ledger.closings(0)
+    assert (closing.origin, closing.count, closing.equipment_id) == ("http:gw", 1, "B")
+    assert await plant.ledger.closings((closing.day + 2) * DAY) == []
+    await plant.write(*minutes("A", range(75, 90)))
+    [closing] = await plant.ledger.closings(0)
+    assert (closing.origin, closing.count, closing.equipment_id) == ("http:gw", 2, None)
 
 
 async def test_sensors_that_fell_silent_together_are_one_line(plant: Plant) -> None:

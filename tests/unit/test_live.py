@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipewatcher import live
 from pipewatcher.errors import Busy
-from pipewatcher.live import Event, Live
-from pipewatcher.model import Notification, SensorCondition
+from pipewatcher.live import Event, ImportNews, Live
+from pipewatcher.model import GapsMet, ImportJob, Notification, SensorCondition
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 
@@ -30,8 +31,11 @@ class Plant:
     async def conditions(self) -> list[SensorCondition]:
         return self.sensors
 
+    async def gaps_met(self, imports: Mapping[int, int]) -> dict[int, GapsMet]:
+        return {number: GapsMet(closed=3, partly=2, untouched=1) for number in imports}
+
     def live(self) -> Live:
-        return Live(self.registry, self.conditions)
+        return Live(self.registry, self.conditions, self.gaps_met)
 
     async def notify(self, count: int = 1) -> None:
         for _ in range(count):
@@ -140,6 +144,24 @@ async def test_states_and_readings_are_told_when_they_change(plant: Plant) -> No
     plant.sensors = [sensor("silent", 2)]
     [event] = await take(events, 1)
     assert (event.kind, event.body) == ("state", plant.sensors)
+    await hub.stop()
+
+
+async def test_an_import_that_has_ended_is_told_with_the_gaps_that_it_met(plant: Plant) -> None:
+    hub = plant.live()
+    events, first = await listening(hub)
+    job = await plant.registry.add_import(
+        ImportJob(id=0, state="running", file_name="lost.csv", created_at=1, created_by="ana",
+                  bytes_total=1, content_sha256="")
+    )  # fmt: skip
+    running = await first
+    job.state, job.finished_at = "done", 2
+    await plant.registry.save_import(job)
+    [done] = await take(events, 1)
+    assert running.body == ImportNews(
+        ImportJob(**{**msgspec.structs.asdict(job), "state": "running", "finished_at": None}), None
+    )
+    assert done.body == ImportNews(job, GapsMet(closed=3, partly=2, untouched=1))
     await hub.stop()
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from pipewatcher.errors import Busy, DiskFull, StoreUnavailable
-from pipewatcher.model import DAY, MINUTE, SECOND, SensorCondition, SensorState
+from pipewatcher.model import (
+    DAY,
+    MINUTE,
+    SECOND,
+    Closing,
+    ImportJob,
+    SensorCondition,
+    SensorState,
+)
 from pipewatcher.ports import Backlog
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.watch import GRACE, INCIDENT_WINDOW, UNNAMED_WINDOW, Watch
@@ -25,6 +33,7 @@ class Plant:
     refusal: Busy | None = None
     lag_s: float = 0.0
     difference: int = 0
+    closings: list[Closing] = field(default_factory=list)
 
     def set(self, *names: str, state: SensorState, source: str | None, age: int = MINUTE) -> None:
         for name in names:
@@ -39,6 +48,10 @@ class Plant:
     async def off_by(self) -> int:
         return self.difference
 
+    async def closings_since(self, since: int) -> list[Closing]:
+        assert since < self.now
+        return self.closings
+
     def watch(self) -> Watch:
         return Watch(
             self.registry,
@@ -46,6 +59,7 @@ class Plant:
             lambda: self.refusal,
             lambda: Backlog(readings=0, bytes=0, oldest_age_s=self.lag_s),
             self.off_by,
+            self.closings_since,
             clock=lambda: self.now / SECOND,
         )
 
@@ -189,3 +203,28 @@ async def test_a_balance_sheet_that_is_off_alarms_once(plant: Plant) -> None:
     for _ in range(2):
         await watch.look()
     assert await plant.told() == [("imbalance", 1, None, None)]
+
+
+def closing(origin: str, count: int, *, day: int = 0, sensor: str | None = None) -> Closing:
+    return Closing(origin=origin, day=day, count=count, equipment_id=sensor)
+
+
+async def test_filled_gaps_are_one_line_an_import_that_grows(plant: Plant) -> None:
+    job = await plant.registry.add_import(
+        ImportJob(id=0, state="done", file_name="lost.csv", created_at=1, created_by="ana",
+                  bytes_total=1, content_sha256="")
+    )  # fmt: skip
+    origin = f"import:{job.id}"
+    watch = plant.watch()
+    for count in (1, 300, 300, 299):
+        plant.closings = [closing(origin, count, sensor="EQ-1" if count == 1 else None)]
+        await watch.look()
+    plant.closings += [closing("mqtt:gw-1", 1, day=9, sensor="EQ-2")]
+    for again in (watch, plant.watch()):
+        await again.look()
+    told = await plant.registry.notifications(10)
+    lines = [(n.kind, n.count, n.equipment_id, n.import_id, n.detail) for n in told]
+    assert lines == [
+        ("gap_closed", 1, "EQ-2", None, "mqtt:gw-1"),
+        ("gap_closed", 300, None, job.id, "lost.csv"),
+    ]

@@ -1658,8 +1658,8 @@ export interface components {
         };
         /**
          * NotificationItem
-         * @description `count` sensors of one `source` are one line; `equipmentId` names the only one. A line that
-         *         grows comes again under a new id.
+         * @description `count` sensors of one `source`, or gaps that one `detail` (a file, or an origin) closed, are
+         *         one line; `equipmentId` names the only one. A line that grows comes again under a new id.
          */
         NotificationItem: {
             count: number;

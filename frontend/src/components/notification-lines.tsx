@@ -64,16 +64,21 @@ function Line({ item }: { item: NotificationItem }) {
   if (item.equipmentId !== null) return <Link href={sensorLink(item.equipmentId)}>{text}</Link>;
   if (item.importId !== null)
     return <Link href={`/imports?id=${String(item.importId)}`}>{text}</Link>;
+  if (item.kind === "gap_closed") return <Link href="/gaps?state=filled">{text}</Link>;
   if (item.kind === "silent") return <Link href="/sensors?state=silent">{text}</Link>;
   return text;
 }
 
 export function line(item: NotificationItem, texts: Texts): string {
   const behind = item.source === null ? "" : fill(texts.behindSource, { source: item.source });
-  const many = item.count > 1 && (item.kind === "silent" || item.kind === "back");
-  const text = many
-    ? texts[`told_${item.kind as "silent" | "back"}_many`]
-    : texts[`told_${item.kind}`];
+  const text =
+    item.count > 1 && isOfMany(item.kind)
+      ? texts[`told_${item.kind}_many`]
+      : texts[`told_${item.kind}`];
   const name = item.equipmentId ?? item.detail ?? item.source ?? "";
   return fill(text, { count: item.count, source: behind, name }).trim();
+}
+
+function isOfMany(kind: NotificationItem["kind"]): kind is "silent" | "back" | "gap_closed" {
+  return kind === "silent" || kind === "back" || kind === "gap_closed";
 }

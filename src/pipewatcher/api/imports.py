@@ -13,8 +13,7 @@ from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, 
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.api.gaps import GapItem, item_of
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
-from pipewatcher.gaps import Closed
-from pipewatcher.model import ImportJob, ImportState, Rejection
+from pipewatcher.model import GapsMet, ImportJob, ImportState, Rejection
 from pipewatcher.problems import rejections
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
@@ -307,13 +306,12 @@ async def _one(request: Request, job: ImportJob) -> ImportItem:
 
 
 async def _items(request: Request, jobs: Sequence[ImportJob]) -> list[ImportItem]:
-    ledger = answers_of(request).gaps
     ended = {job.id: job.created_at for job in jobs if job.finished_at is not None}
-    closed = await ledger.closed_by_each(ended) if ended and ledger.available else {}
-    return [import_item(request, job, closed.get(job.id)) for job in jobs]
+    met = await answers_of(request).gaps.met_by(ended)
+    return [import_item(request, job, met.get(job.id)) for job in jobs]
 
 
-def import_item(request: Request, job: ImportJob, gaps: Closed | None = None) -> ImportItem:
+def import_item(request: Request, job: ImportJob, gaps: GapsMet | None = None) -> ImportItem:
     live = answers_of(request).imports.progress(job.id)
     counts = job.counts
     receipt = ImportReceipt(
@@ -343,9 +341,9 @@ def import_item(request: Request, job: ImportJob, gaps: Closed | None = None) ->
         timezone=job.timezone,
         corrections="skip" if job.keep_stored else "apply",
         receipt=receipt,
-        gaps_closed=len(gaps.closed) if gaps else None,
-        gaps_partly_filled=len(gaps.partly) if gaps else None,
-        gaps_untouched=len(gaps.untouched) if gaps else None,
+        gaps_closed=gaps.closed if gaps else None,
+        gaps_partly_filled=gaps.partly if gaps else None,
+        gaps_untouched=gaps.untouched if gaps else None,
         sensors=job.sensors,
         unknown_columns=job.unknown_columns,
         content_sha256=job.content_sha256,

@@ -17,7 +17,8 @@ from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.api.imports import import_item
 from pipewatcher.api.notifications import notification_item
 from pipewatcher.api.services import LiveEvent
-from pipewatcher.model import ImportJob, Notification, SensorState
+from pipewatcher.live import ImportNews
+from pipewatcher.model import Notification, SensorState
 
 router = APIRouter(prefix="/api/v1/live", tags=["live"])
 HEARTBEAT_S = 15.0
@@ -95,8 +96,8 @@ def _body(request: Request, event: LiveEvent) -> object:
     body: Any = event.body
     if isinstance(body, Notification):
         return notification_item(body, unread=True)
-    if isinstance(body, ImportJob):
-        return import_item(request, body)
+    if isinstance(body, ImportNews):
+        return import_item(request, body.job, body.gaps)
     if isinstance(body, list):
         return {
             "items": [

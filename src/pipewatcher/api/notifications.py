@@ -16,8 +16,8 @@ UNREAD_MAX = 1_000
 
 
 class NotificationItem(Camel):
-    """`count` sensors of one `source` are one line; `equipmentId` names the only one. A line that
-    grows comes again under a new id."""
+    """`count` sensors of one `source`, or gaps that one `detail` (a file, or an origin) closed, are
+    one line; `equipmentId` names the only one. A line that grows comes again under a new id."""
 
     id: int
     kind: NotificationKind

@@ -167,7 +167,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             await imports.start()
             stack.push_async_callback(imports.stop)
             await run_in(stack, keeper.run(lambda: imports.under_way), stop)
-            live = Live(registry, queries.conditions)
+            live = Live(registry, queries.conditions, gaps.met_by)
             balance = Balance(commit_log, store)
             await balance.start()
             watch = Watch(
@@ -176,6 +176,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
                 intake.refusal,
                 commit_log.backlog,
                 balance.difference,
+                gaps.closings,
             )
             await run_in(stack, watch.run(), stop)
         topic_rules = TopicRules(
