@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
 from oracle import Oracle, Write
@@ -52,27 +51,6 @@ async def _take_out(folder: Path) -> None:
         assert (await store.stats()).readings == len(oracle.stored)
     finally:
         await store.close()
-
-
-def test_a_question_that_is_older_than_an_update_does_not_keep_the_log_from_being_written_back(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    asyncio.run(_close_beside_a_question(tmp_path))
-    assert not caplog.records
-    assert not (tmp_path / "readings.duckdb.wal").exists()
-
-
-async def _close_beside_a_question(folder: Path) -> None:
-    store = DuckDBStore(folder / "readings.duckdb", memory_mb=256)
-    await store.open()
-    await store.append(batches_of([Write("EQ-1", NOON, 1.0, "http:a")]), {0: 1})
-    await store.settle()
-    question = store._cursor().cursor()
-    question.execute("BEGIN TRANSACTION READ ONLY")
-    assert question.execute("SELECT count(*) FROM raw").fetchone() == (1,)
-    await store.set_cadences({"EQ-1": MINUTE})
-    asyncio.get_running_loop().call_later(0.3, question.execute, "ROLLBACK")
-    await store.close()
 
 
 def test_a_fold_that_makes_very_many_rollups_anew_makes_them_all(tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ class DuckDBStore:
         )
         self._recluster = Recluster()
         self._stopping.clear()
-        self._folder = threading.Thread(target=self._fold_for_ever, name="store-fold")
+        self._folder = threading.Thread(target=self._fold_for_ever, name="store-fold", daemon=True)
         self._folder.start()
 
     def _stop_folding(self) -> None:
