@@ -9,6 +9,7 @@ until `open` is called again; what DuckDB had committed is then there.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import threading
 import time
@@ -309,8 +310,11 @@ class DuckDBStore:
         self._stopping.clear()
         self._folder = threading.Thread(target=self._fold_for_ever, name="store-fold", daemon=True)
         self._folder.start()
+        # A process that fails with the store open must neither wait for it nor be torn from it.
+        atexit.register(self._stop_folding)
 
     def _stop_folding(self) -> None:
+        atexit.unregister(self._stop_folding)
         self._stopping.set()
         self._wake.set()
         if self._folder is not None:
