@@ -50,8 +50,8 @@ screenshots: page ## pictures of every screen into test-results/screenshots (ARG
 	@$(PYTHON) tests/screenshots.py $(ARGS)
 
 .PHONY: wheel
-wheel: page ## build dist/*.whl with the page in it
-	@$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+wheel: page ## build sdist and wheel with the page in them into dist (DIST=folder)
+	@$(PYTHON) -m hatchling build --directory $(or $(DIST),dist)
 
 .PHONY: lock
 lock: ## remake the lock files (make lock ARGS=--upgrade for the newest versions; needs uv)

@@ -14,6 +14,7 @@ from pipewatcher import __version__
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.readings.influxdb_http import parse_influxdb_url
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
+from pipewatcher.wiring.doors import INGEST_OPERATIONS
 
 ROLES = ("gateway", "writer", "discovery", "api")
 every_service = pytest.mark.parametrize("name", SERVICES)
@@ -42,6 +43,14 @@ def test_services_can_be_scaled_and_are_opened_to_this_machine_only(name: str) -
     for port in service.get("ports", []):
         assert name in {"door", "kafka-ui", "mosquitto"}
         assert port.startswith(("127.0.0.1:", "${PIPEWATCHER_ADDRESS:-127.0.0.1}:"))
+
+
+def test_the_door_sends_readings_to_the_gateways_by_whatever_path_they_come() -> None:
+    text = (ROOT / "deploy/compose/haproxy.cfg").read_text("utf-8")
+    rule = re.search(r"acl reading path (.*)", text)
+    assert rule is not None
+    ways = [door.split(" ") for door in INGEST_OPERATIONS]
+    assert rule[1].split() == [path for method, path in ways if method == "POST"]
 
 
 @pytest.mark.parametrize("name", ["gateway", "writer", "discovery"])
