@@ -16,8 +16,12 @@ from server import TOKEN, Server
 PICTURES = os.environ.get("PIPEWATCHER_TEST_PICTURES")
 AXE = Path(__file__).parents[1] / "frontend/node_modules/axe-core/axe.min.js"
 WCAG_22_AA = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SLOWEST_MS = 30_000
+"""How long a busy machine may take to show what it will show; who is fast does not wait."""
 EXPECTED = re.compile(r"Failed to load resource|net::ERR_")
 """What a browser says of an answer that the test itself asked to fail."""
+
+expect.set_options(timeout=SLOWEST_MS)
 
 
 @contextmanager
@@ -54,6 +58,13 @@ def signed_in(
 
 def _is_fault(kind: str, text: str) -> bool:
     return kind == "error" and not EXPECTED.search(text)
+
+
+def settled(page: Page) -> None:
+    """What the screen waits for has come, and it has drawn it."""
+    expect(page.locator("main").first).to_be_attached()
+    expect(page.locator(".skeleton, .waits-strip, [aria-busy=true]")).to_have_count(0)
+    page.wait_for_timeout(300)
 
 
 def from_menu(page: Page, name: str) -> None:

@@ -115,7 +115,9 @@ def test_older_letters_come_and_one_is_thrown_away(page: Page) -> None:
 
 def test_bytes_that_are_no_text_are_shown_as_such_and_can_be_replaced(page: Page) -> None:
     page.get_by_label("Find in reason or topic").fill("not JSON")
-    page.get_by_role("table").get_by_role("row").last.click()
+    rows = page.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_count(2)
+    rows.last.click()
     expect(page.get_by_text("//4=")).to_be_visible()
     page.get_by_label("New payload").fill("{")
     page.get_by_role("button", name="Save").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -84,7 +85,7 @@ def test_nobody_gets_in_with_a_wrong_token_and_a_session_ends(
     sign_in_by_token(page)
     context.clear_cookies()
     page.keyboard.press("2")
-    expect(page.get_by_label("Password")).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("Password")).to_be_visible()
     sign_in_by_token(page)
     from_menu(page, "Sign out")
     expect(page.get_by_label("Password")).to_be_visible()
@@ -104,7 +105,8 @@ def test_the_four_windows_are_one_press_apart_and_stand_in_the_address(
         answer = httpx.get(f"{server.url}/api/v1/averages?window={window}&q=EQ-10007", headers=AUTH)
         item = answer.json()["items"][0]
         expect(row).to_contain_text(f"{item['mean']:.2f}")
-        assert ("window=" not in page.url) if window == "24h" else (f"window={window}" in page.url)
+        in_address = re.compile(r"^(?!.*window=)" if window == "24h" else f"window={window}")
+        expect(page).to_have_url(in_address)
 
 
 def test_any_sensor_is_found_by_a_slash_and_a_few_letters(page: Page) -> None:
@@ -114,7 +116,7 @@ def test_any_sensor_is_found_by_a_slash_and_a_few_letters(page: Page) -> None:
     expect(option).to_be_visible()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="EQ-10007")).to_be_visible()
-    assert "id=EQ-10007" in page.url
+    expect(page).to_have_url(re.compile("id=EQ-10007"))
 
 
 def test_the_table_is_sorted_filtered_and_saved_as_it_is_shown(page: Page, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_the_table_is_sorted_filtered_and_saved_as_it_is_shown(page: Page, tmp_p
     expect(page.get_by_role("columnheader", name="Mean", exact=True)).to_have_attribute(
         "aria-sort", "ascending"
     )
-    assert "sort=mean" in page.url
+    expect(page).to_have_url(re.compile("sort=mean"))
     means = [float(cell.inner_text().replace(",", "")) for cell in
              page.locator(f"{ROW} > :nth-child(7)").all()[:6]]  # fmt: skip
     assert means == sorted(means)
@@ -153,6 +155,17 @@ def test_a_sensor_shows_its_chart_and_is_renamed(page: Page, server: Server) -> 
     picture(page, "sensor")
 
 
+def test_the_spread_of_the_means_is_saved_as_picture_and_as_figures(page: Page) -> None:
+    page.get_by_label("Show").get_by_role("button", name="Means").click()
+    for kind, begin in (("PNG", b"\x89PNG"), ("CSV", b"kind,unit,from,to,sensors")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Means: {kind}").click()
+        saved = Path(download.value.path()).read_bytes()
+        assert saved.startswith(begin)
+    bars = [line.rpartition(",")[2] for line in saved.decode().splitlines()[1:]]
+    assert sum(int(bar) for bar in bars) == SENSORS
+
+
 def test_many_are_chosen_and_compared(page: Page) -> None:
     expect(page.locator(ROW).nth(2)).to_be_visible()
     for index in range(3):
@@ -162,7 +175,7 @@ def test_many_are_chosen_and_compared(page: Page) -> None:
     expect(page.locator(".values li")).to_have_count(3)
     expect(page.get_by_label("Chart", exact=True).locator("canvas")).to_be_visible()
     page.get_by_role("button", name="Overlaid").click()
-    assert "mode=overlay" in page.url
+    expect(page).to_have_url(re.compile("mode=overlay"))
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG").click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")

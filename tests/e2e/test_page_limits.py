@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import APIResponse, Browser, Route, expect, sync_playwright
 
-from page_harness import signed_in, violations
+from page_harness import settled, signed_in, violations
 from server import AUTH, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -80,7 +80,7 @@ def test_axe_finds_no_violation_on_any_screen(browser: Browser, server: Server, 
             page.goto(server.url + path)
             if title:
                 expect(page.get_by_role("heading", name=title, exact=True).first).to_be_attached()
-            page.wait_for_timeout(1_200)
+            settled(page)
             found += [f"{path}: {one}" for one in violations(page)]
     assert not found, "\n".join(found)
 
@@ -119,6 +119,7 @@ def test_everything_is_reached_by_keys_alone(browser: Browser, server: Server) -
         map_ = page.get_by_role("application", name="Map of all sensors")
         map_.focus()
         page.keyboard.press("ArrowRight")
+        expect(map_.locator(".heat-card")).to_be_visible()
         page.keyboard.press("Enter")
         expect(page.locator(".sensor-head h1")).to_be_visible()
         page.keyboard.press("?")
@@ -127,12 +128,42 @@ def test_everything_is_reached_by_keys_alone(browser: Browser, server: Server) -
         expect(page.get_by_role("dialog")).to_have_count(0)
 
 
+def test_a_key_that_is_pressed_before_the_chart_is_there_is_kept(
+    browser: Browser, server: Server
+) -> None:
+    with signed_in(browser, server) as page:
+        page.goto(server.url)
+        expect(page.locator(".sensor-table .line").first).to_be_visible()
+        held: list[tuple[Route, APIResponse]] = []
+
+        def hold_what_draws(route: Route) -> None:
+            answer = route.fetch()
+            if "_echarts_instance_" in answer.text():
+                held.append((route, answer))
+            else:
+                route.fulfill(response=answer)
+
+        page.route("**/_next/**/*.js", hold_what_draws)
+        page.locator(".sensor-table .line", has_text="EQ-2").click()
+        frame = page.get_by_role("application", name="Line of EQ-2")
+        expect(frame).to_have_attribute("aria-busy", "true")
+        page.keyboard.press("]")
+        expect(frame).to_be_focused()
+        page.wait_for_timeout(500)
+        expect(page.locator(".cursor-card")).to_have_count(0)
+        while not held:
+            page.wait_for_timeout(100)
+        for route, answer in held:
+            route.fulfill(response=answer)
+        expect(page.locator(".cursor-card")).to_contain_text("Gap")
+
+
 def test_at_twice_the_size_nothing_is_cut_off(browser: Browser, server: Server) -> None:
     # A window of 1440 zoomed to 200 % is a window of 720.
     with signed_in(browser, server, width=720, height=450, device_scale_factor=2) as page:
         for path in SCREENS:
             page.goto(server.url + path)
-            page.wait_for_timeout(800)
+            settled(page)
             width = page.evaluate("document.documentElement.scrollWidth")
             assert width <= 720, path
 
@@ -153,7 +184,7 @@ def test_a_name_of_64_wide_characters_and_one_that_is_markup_are_names(
             expect(page.locator(".chart canvas").first).to_be_visible()
             for path in ("/", "/gaps"):
                 page.goto(server.url + path)
-                page.wait_for_timeout(800)
+                settled(page)
                 assert page.evaluate("document.documentElement.scrollWidth") <= 1440, (path, name)
 
 
@@ -197,16 +228,16 @@ def test_a_killed_server_is_told_and_one_that_is_back_heals_the_page(
             port = server.url.rpartition(":")[2]
             server.kill()
             bar = page.get_by_role("alert").filter(has_text="Live updates stopped")
-            expect(bar).to_be_visible(timeout=40_000)
+            expect(bar).to_be_visible(timeout=60_000)
             expect(page.locator(".sensor-table .line")).to_have_count(1)
             server = Server(tmp_path / "data", http_port=port).start()
             bar.get_by_role("button", name="Try now").click()
-            expect(bar).to_be_hidden(timeout=40_000)
+            expect(bar).to_be_hidden(timeout=60_000)
             reading = {"equipmentId": "EQ-8", "timestamp": now().isoformat(), "value": 8}
             assert httpx.post(
                 f"{server.url}/api/v1/readings", json=reading, headers=AUTH
             ).is_success
-            expect(page.locator(".sensor-table .line")).to_have_count(2, timeout=40_000)
+            expect(page.locator(".sensor-table .line")).to_have_count(2, timeout=60_000)
     finally:
         server.kill()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -146,9 +147,46 @@ def test_an_admin_invites_makes_tokens_and_reads_the_audit(page: Page, server: S
     picture(page, "access-phone")
 
 
+def test_an_admin_is_told_what_retention_would_drop_before_he_sets_it(
+    page: Page, server: Server
+) -> None:
+    at = (datetime.now(UTC) - timedelta(days=50)).isoformat()
+    reading = {"equipmentId": "EQ-OLD", "timestamp": at, "value": 1}
+    sent = httpx.post(f"{server.url}/api/v1/readings", json=reading, headers=AUTH)
+    assert sent.status_code == 204
+    join(page, server, "keeper")
+    from_menu(page, "Balance")
+    panel = page.get_by_label("Retention", exact=True)
+    expect(panel).to_contain_text("Raw readings are kept for ever.")
+    panel.get_by_label("Keep raw readings for days").fill("40")
+    panel.get_by_role("button", name="See what would go").click()
+    dialog = page.get_by_role("dialog", name="Keep raw readings for 40 days")
+    expect(dialog).to_contain_text("Their means, counts and coverage stay.")
+    picture(page, "retention")
+    dialog.get_by_role("button", name="Leave it as it is").click()
+    asked = httpx.get(f"{server.url}/api/v1/retention?days=40", headers=AUTH).json()
+    assert asked["days"] is None
+    panel.get_by_role("button", name="See what would go").click()
+    goes = asked["wouldDrop"]["readings"]
+    assert goes >= 1
+    dialog.get_by_role("button", name=f"Set it, drop {goes} reading").click()
+    expect(panel).to_contain_text("Raw readings of the last 40 days are kept. Set by keeper.")
+    assert httpx.get(f"{server.url}/api/v1/retention", headers=AUTH).json()["days"] == 40
+    panel.get_by_label("Keep raw readings for days").fill("")
+    panel.get_by_role("button", name="See what would go").click()
+    forever = page.get_by_role("dialog", name="Keep raw readings for ever")
+    expect(forever).to_contain_text("does not come back")
+    forever.get_by_role("button", name="Set it").click()
+    expect(panel).to_contain_text("Raw readings are kept for ever.")
+
+
 def test_a_viewer_is_not_shown_what_he_may_not(page: Page, server: Server) -> None:
     join(page, server, "vic", "viewer")
     expect(page.get_by_role("link", name="Imports")).to_be_visible()
     page.get_by_role("button", name="Account: vic").click()
     expect(page.get_by_role("menuitem", name="Balance")).to_be_visible()
     expect(page.get_by_role("menuitem", name="Access")).to_have_count(0)
+    page.get_by_role("menuitem", name="Balance").click()
+    retention = page.get_by_label("Retention", exact=True)
+    expect(retention).to_contain_text("Raw readings are kept for ever.")
+    expect(retention.get_by_role("button")).to_have_count(0)

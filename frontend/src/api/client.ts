@@ -15,6 +15,7 @@ import type {
   PlantItem,
   Problem,
   ReadingsPage,
+  RetentionItem,
   SensorItem,
   SensorsPage,
   SeriesPage,
@@ -119,5 +120,9 @@ export const api = {
     call<NotificationsPage>(`/notifications?${query({ limit: "50", cursor })}`),
   markRead: (upTo: number) =>
     call<{ unread: number }>("/notifications/read", json("PUT", { upTo })),
+  retention: () => call<RetentionItem>("/retention"),
+  /** Changes nothing: what keeping only so many days would drop. */
+  wouldDrop: (days: number) => call<RetentionItem>(`/retention?${query({ days: String(days) })}`),
+  setRetention: (days: number | null) => call<RetentionItem>("/retention", json("PUT", { days })),
   status: () => call<StatusPage>("/status"),
 };

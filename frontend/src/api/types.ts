@@ -29,6 +29,7 @@ export type NotificationsPage = Schemas["NotificationsPage"];
 export type DeadLetterItem = Schemas["DeadLetterItem"];
 export type DeadLettersPage = Schemas["DeadLettersPage"];
 export type StatusPage = Schemas["Status"];
+export type RetentionItem = Schemas["RetentionItem"];
 export type PlantItem = Schemas["PlantItem"];
 export type LiveSensor = Schemas["LiveSensor"];
 export type Door = "mqtt" | "mqtt-broker" | "store";

@@ -1,21 +1,22 @@
 "use client";
 
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 
 export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
 const TYPING = /^(INPUT|SELECT|TEXTAREA)$/;
-const SEQUENCE_MS = 1_200;
+const SEQUENCE_MS = 2_000;
 let waiting: { key: string; at: number } | null = null;
 
 /** Keys of one screen, as "1", "c" or "g o" (one after the other). Not while somebody types, and
  * not with Ctrl, Alt or Meta: those belong to the browser. */
 export function useKeys(keys: Keys): void {
   const kept = useRef(keys);
-  useEffect(() => {
+  // Before the screen is painted: what is seen answers to its keys.
+  useLayoutEffect(() => {
     kept.current = keys;
   });
-  useEffect(() => {
+  useLayoutEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
       const target = event.target;

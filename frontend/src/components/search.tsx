@@ -100,7 +100,7 @@ export function Search() {
       >
         {showing && !all && (
           <li role="option" aria-selected="false" aria-disabled="true" className="quiet none">
-            {texts.noMatch}
+            {averages.isPending ? texts.loading : texts.noMatch}
           </li>
         )}
         {shown.map((item, index) => (

@@ -1,7 +1,9 @@
 import { identityEn } from "./identity-en";
+import { retentionEn } from "./retention-en";
 
 export const en = {
   ...identityEn,
+  ...retentionEn,
   overview: "Overview",
   imports: "Imports",
   signIn: "Sign in",

@@ -1,8 +1,10 @@
 import type { Texts } from "./en";
 import { identityPt } from "./identity-pt";
+import { retentionPt } from "./retention-pt";
 
 export const pt: Texts = {
   ...identityPt,
+  ...retentionPt,
   overview: "Visão geral",
   imports: "Importações",
   signIn: "Entrar",

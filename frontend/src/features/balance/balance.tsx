@@ -4,17 +4,18 @@ import { useQuery } from "@tanstack/react-query";
 
 import { api } from "@/api/client";
 import type { StatusPage } from "@/api/types";
+import { Icon } from "@/components/icons";
 import { fill, useSpeech } from "@/i18n/language";
 import { count } from "@/lib/format";
 import { moment } from "@/lib/instant";
+import { csv, save } from "@/lib/save";
 
 /** What came in against what is stored: the difference is zero, or it is said loudly. */
 export function Balance() {
   const { texts } = useSpeech();
   const status = useQuery({ queryKey: ["status"], queryFn: api.status, refetchInterval: 2_000 });
   return (
-    <main>
-      <h1>{texts.balance}</h1>
+    <>
       <p className="quiet">{texts.balanceHelp}</p>
       {status.isPending && (
         <p className="quiet" role="status">
@@ -28,7 +29,26 @@ export function Balance() {
         </section>
       )}
       {status.data && <Sheet status={status.data} />}
-    </main>
+    </>
+  );
+}
+
+const COLUMNS = [
+  "door",
+  "stored",
+  "storedSinceStart",
+  "new",
+  "identical",
+  "corrected",
+  "repeated",
+  "skipped",
+  "unfolded",
+] as const;
+
+function doorsCsv(doors: NonNullable<StatusPage["balance"]>["doors"]): Blob {
+  return csv(
+    COLUMNS,
+    doors.map((door) => COLUMNS.map((column) => door[column])),
   );
 }
 
@@ -70,7 +90,17 @@ function Sheet({ status }: { status: StatusPage }) {
         </p>
       </section>
       <section className="panel" aria-label={texts.byDoor}>
-        <h2>{texts.byDoor}</h2>
+        <header className="row">
+          <h2>{texts.byDoor}</h2>
+          <button
+            className="small push"
+            onClick={() => {
+              save(doorsCsv(sheet.doors), "pipewatcher-balance.csv");
+            }}
+          >
+            <Icon name="download" /> CSV
+          </button>
+        </header>
         <table>
           <thead>
             <tr>

@@ -199,10 +199,10 @@ export function Compare() {
               >
                 <Icon name="plus" /> {texts.addSensor}
               </button>
-              <button onClick={table}>
+              <button disabled={!page} onClick={table}>
                 <Icon name="download" /> CSV
               </button>
-              <button onClick={picture}>
+              <button disabled={!chart || !page} onClick={picture}>
                 <Icon name="picture" /> PNG
               </button>
               {zoom && (

@@ -6,7 +6,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { useMemo, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 
 import { api } from "@/api/client";
 import { useAverages, useMayOperate } from "@/api/queries";
@@ -19,7 +19,9 @@ import { PageHead } from "@/components/page-head";
 import { ClearFilters, Failure, Nothing, Skeleton } from "@/components/states";
 import { WindowSwitch } from "@/components/window-switch";
 import { useFormat, useSpeech } from "@/i18n/language";
-import { save } from "@/lib/save";
+import { token } from "@/lib/colours";
+import { pictureOf } from "@/lib/picture";
+import { png, save } from "@/lib/save";
 import { useView } from "@/lib/view";
 
 import { GapTable } from "./gap-table";
@@ -51,6 +53,7 @@ export function Gaps() {
   const [told, setTold] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
+  const lanes = useRef<HTMLDivElement>(null);
   const averages = useAverages(window);
   const page = averages.data;
   const start = page?.start ?? "";
@@ -198,8 +201,22 @@ export function Gaps() {
                     {texts.gapAccepted}
                   </li>
                 </ul>
+                <button
+                  className="small icon-only"
+                  aria-label={`${texts.whenMissing}: PNG`}
+                  title="PNG"
+                  onClick={() => {
+                    if (lanes.current)
+                      void png(pictureOf(lanes.current), token("--bg1")).then((file) => {
+                        save(file, `gaps-${window}.png`);
+                      });
+                  }}
+                >
+                  <Icon name="picture" />
+                </button>
               </header>
               <Lanes
+                ref={lanes}
                 groups={groups}
                 rows={rows}
                 window={window}

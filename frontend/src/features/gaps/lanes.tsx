@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { useMemo } from "react";
+import { useMemo, type Ref } from "react";
 
 import { api } from "@/api/client";
 import type { AverageItem, GapItem, WindowName } from "@/api/types";
@@ -12,6 +12,7 @@ import { sensorLink } from "@/lib/view";
 import type { LaneGroup } from "./lanes-of";
 
 interface Props {
+  ref: Ref<HTMLDivElement>;
   groups: readonly LaneGroup[];
   rows: ReadonlyMap<string, AverageItem>;
   window: WindowName;
@@ -22,7 +23,7 @@ interface Props {
 }
 
 /** When data is missing: rails of the sensors that tell most, grouped by what they share. */
-export function Lanes({ groups, rows, window, start, end, chosen, onChoose }: Props) {
+export function Lanes({ ref, groups, rows, window, start, end, chosen, onChoose }: Props) {
   const { texts } = useSpeech();
   const format = useFormat();
   const ids = groups.flatMap((group) => group.ids);
@@ -49,7 +50,7 @@ export function Lanes({ groups, rows, window, start, end, chosen, onChoose }: Pr
   const ticks = format.ticks(start, end, 7);
   const x = (time: number) => ((time - start) / (end - start)) * 100;
   return (
-    <div className="lanes">
+    <div className="lanes" ref={ref}>
       <div className="lane-ticks" aria-hidden="true">
         {ticks.map((tick) => {
           const { text, bold } = format.tickText(tick);

@@ -1,21 +1,39 @@
 "use client";
 
-import { useMemo, useState } from "react";
+import { useState, type Ref } from "react";
 
 import type { AverageItem } from "@/api/types";
 import { useFormat, useSpeech } from "@/i18n/language";
+import { csv } from "@/lib/save";
 import { histograms, type Histogram } from "@/lib/shape";
 
 const BARS = 28;
 const SHOWN = 6;
 
+export const spreadOf = (items: readonly AverageItem[]) => histograms(items, BARS).slice(0, SHOWN);
+
+/** The bars as figures, those without a sensor too. */
+export function spreadCsv(found: readonly Histogram[]): Blob {
+  return csv(
+    ["kind", "unit", "from", "to", "sensors"],
+    found.flatMap((one) =>
+      one.bars.map((bar) => [one.kind, one.unit, bar.from, bar.to, bar.items]),
+    ),
+  );
+}
+
 /** How the means are spread, one small chart for each kind and unit. */
-export function Distribution({ items }: { items: readonly AverageItem[] }) {
+export function Distribution({
+  found,
+  ref,
+}: {
+  found: readonly Histogram[];
+  ref: Ref<HTMLDivElement>;
+}) {
   const { texts } = useSpeech();
-  const found = useMemo(() => histograms(items, BARS).slice(0, SHOWN), [items]);
   if (found.length === 0) return <p className="quiet">{texts.noReadings}</p>;
   return (
-    <div className="distribution">
+    <div className="distribution" ref={ref}>
       {found.map((one) => (
         <Chart key={`${one.kind} ${one.unit}`} histogram={one} />
       ))}

@@ -1,7 +1,15 @@
 "use client";
 
 import { useRouter } from "next/navigation";
-import { useEffect, useMemo, useRef, useState, type KeyboardEvent, type MouseEvent } from "react";
+import {
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type MouseEvent,
+} from "react";
 
 import type { AverageItem, WindowName } from "@/api/types";
 import { useTheme } from "@/components/theme";
@@ -196,9 +204,11 @@ function Read({ item }: { item: AverageItem }) {
 
 function useWidth(place: React.RefObject<HTMLDivElement | null>): number {
   const [width, setWidth] = useState(0);
-  useEffect(() => {
+  // Measured before it is painted: laid out for no width, the map would be very tall for a moment.
+  useLayoutEffect(() => {
     const element = place.current;
     if (!element) return;
+    setWidth(Math.max(0, element.clientWidth - LABELS));
     const observer = new ResizeObserver(([entry]) => {
       if (entry) setWidth(Math.max(0, Math.floor(entry.contentRect.width) - LABELS));
     });

@@ -9,11 +9,12 @@ import { useListView } from "@/components/sensor-list";
 import { Switch } from "@/components/switch";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { token } from "@/lib/colours";
+import { pictureOf } from "@/lib/picture";
 import { png, save } from "@/lib/save";
 import { chosen } from "@/lib/shape";
 import { COLOUR_BY, tintsOf, type ColourBy } from "@/lib/tints";
 
-import { Distribution } from "./distribution";
+import { Distribution, spreadCsv, spreadOf } from "./distribution";
 import { HeatLegend } from "./heat-legend";
 import { HeatMap } from "./heat-map";
 
@@ -43,6 +44,19 @@ export function PlantMap({ items, window, asOf, onPick }: Props) {
     () => (filtered ? new Set(chosen(items, filter).map((item) => item.equipmentId)) : null),
     [items, filter, filtered],
   );
+  const bars = useRef<HTMLDivElement | null>(null);
+  const spreads = useMemo(
+    () =>
+      spread ? spreadOf(shown ? items.filter((one) => shown.has(one.equipmentId)) : items) : [],
+    [spread, items, shown],
+  );
+  const picture = () => {
+    const drawn = spread ? bars.current && pictureOf(bars.current) : canvas.current;
+    if (!drawn) return;
+    void png(drawn, token("--bg1")).then((file) => {
+      save(file, `pipewatcher-${spread ? "means" : "map"}-${window}.png`);
+    });
+  };
   const words: Record<ColourBy, string> = {
     coverage: texts.coverage,
     seen: texts.lastSeen,
@@ -84,25 +98,30 @@ export function PlantMap({ items, window, asOf, onPick }: Props) {
               view.change({ view: value === "means" ? "means" : null });
             }}
           />
-          {!spread && (
+          <button
+            className="small icon-only"
+            aria-label={`${spread ? texts.means : texts.map}: PNG`}
+            title="PNG"
+            onClick={picture}
+          >
+            <Icon name="picture" />
+          </button>
+          {spread && (
             <button
               className="small icon-only"
-              aria-label={`${texts.map}: PNG`}
-              title="PNG"
+              aria-label={`${texts.means}: CSV`}
+              title="CSV"
               onClick={() => {
-                if (canvas.current)
-                  void png(canvas.current, token("--bg1")).then((file) => {
-                    save(file, `pipewatcher-map-${window}.png`);
-                  });
+                save(spreadCsv(spreads), `pipewatcher-means-${window}.csv`);
               }}
             >
-              <Icon name="picture" />
+              <Icon name="download" />
             </button>
           )}
         </div>
       </header>
       {spread ? (
-        <Distribution items={shown ? items.filter((item) => shown.has(item.equipmentId)) : items} />
+        <Distribution found={spreads} ref={bars} />
       ) : (
         <HeatMap
           items={items}

@@ -38,6 +38,11 @@ interface Props {
   onReady: (chart: ECharts | null) => void;
 }
 
+interface Instant {
+  time: number;
+  focused: boolean;
+}
+
 const ZOOM_MIN_MS = 60_000;
 
 export function LineChart(props: Props) {
@@ -47,7 +52,8 @@ export function LineChart(props: Props) {
   const format = useFormat();
   const { dark } = useTheme();
   const [chart, setChart] = useState<ECharts | null>(null);
-  const [at, setAt] = useState<CursorAt | null>(null);
+  // An instant, not a place: a key that is pressed before the line is drawn is kept until it is.
+  const [at, setAt] = useState<Instant | null>(null);
   const [drawn, setDrawn] = useState(0);
   const [narrow, setNarrow] = useState(false);
   const frame = useRef<HTMLDivElement>(null);
@@ -123,30 +129,10 @@ export function LineChart(props: Props) {
     },
     [start, end, bucketMs, onZoom],
   );
-  const place = useCallback(
-    (time: number, focused: boolean) => {
-      if (!chart || chart.isDisposed()) return;
-      const gap = gaps.find(
-        (one) => time > Date.parse(one.start) && (one.end === null || time < Date.parse(one.end)),
-      );
-      const index = pointAt(points, time);
-      const point = points[index];
-      const shown = gap ? time : (point?.time ?? time) + bucketMs / 2;
-      const pixel = chart.convertToPixel(
-        { xAxisIndex: 0, yAxisIndex: 0 } as never,
-        [shown, point?.mean ?? 0] as never,
-      ) as unknown as [number, number];
-      setAt({
-        x: pixel[0],
-        y: gap ? null : pixel[1],
-        index,
-        time: shown,
-        gap: gap ?? null,
-        focused,
-      });
-    },
-    [chart, gaps, points, bucketMs],
-  );
+  const cursor =
+    at && chart && drawn > 0 && at.time >= from && at.time <= to
+      ? cursorAt(chart, at, { points, gaps, bucketMs })
+      : null;
   useEffect(() => {
     if (!chart) return;
     const pen = chart.getZr();
@@ -160,7 +146,7 @@ export function LineChart(props: Props) {
         { xAxisIndex: 0, yAxisIndex: 0 } as never,
         [event.offsetX, event.offsetY] as never,
       ) as unknown as [number, number];
-      place(time, false);
+      setAt({ time, focused: false });
     };
     const leave = () => {
       setAt(null);
@@ -176,7 +162,7 @@ export function LineChart(props: Props) {
       pen.off("globalout", leave);
       pen.off("dblclick", whole);
     };
-  }, [chart, place, onZoom]);
+  }, [chart, onZoom]);
 
   const near = (share: number) => {
     const middle = at?.time ?? (from + to) / 2;
@@ -195,7 +181,7 @@ export function LineChart(props: Props) {
     if (!next) return;
     frame.current?.focus();
     const last = next.end === null ? end : Date.parse(next.end);
-    place((Date.parse(next.start) + last) / 2, true);
+    setAt({ time: (Date.parse(next.start) + last) / 2, focused: true });
   };
   useKeys({
     "+": () => {
@@ -226,16 +212,17 @@ export function LineChart(props: Props) {
       role="application"
       tabIndex={0}
       aria-label={fill(texts.chartHelp, { name: props.id })}
+      aria-busy={drawn === 0}
       onKeyDown={(event) => {
         const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (event.key === "Escape") setAt(null);
         if (by === undefined) return;
         event.preventDefault();
         const index = at
-          ? Math.max(0, Math.min(points.length - 1, at.index + by * (event.shiftKey ? 10 : 1)))
+          ? pointAt(points, at.time) + by * (event.shiftKey ? 10 : 1)
           : points.length - 1;
-        const point = points[index];
-        if (point) place(point.time + bucketMs / 2, true);
+        const point = points[Math.max(0, Math.min(points.length - 1, index))];
+        if (point) setAt({ time: point.time + bucketMs / 2, focused: true });
       }}
       onBlur={() => {
         setAt(null);
@@ -252,10 +239,10 @@ export function LineChart(props: Props) {
         {chart && (
           <ImportLabels key={drawn} chart={chart} runs={imports.data ?? []} from={from} to={to} />
         )}
-        {at && (
+        {cursor && (
           <LineCursor
-            at={at}
-            point={points[at.index]}
+            at={cursor}
+            point={points[cursor.index]}
             bucketMs={bucketMs}
             unit={props.unit}
             ledger={props.ledger}
@@ -265,6 +252,28 @@ export function LineChart(props: Props) {
       </Chart>
     </div>
   );
+}
+
+/** Where an instant stands on the drawn line, and what is there: its point, or a gap. */
+function cursorAt(
+  chart: ECharts,
+  at: Instant,
+  { points, gaps, bucketMs }: Pick<Props, "points" | "gaps" | "bucketMs">,
+): CursorAt | null {
+  if (chart.isDisposed()) return null;
+  const gap =
+    gaps.find(
+      (one) =>
+        at.time > Date.parse(one.start) && (one.end === null || at.time < Date.parse(one.end)),
+    ) ?? null;
+  const index = pointAt(points, at.time);
+  const point = points[index];
+  const time = gap ? at.time : (point?.time ?? at.time) + bucketMs / 2;
+  const [x, y] = chart.convertToPixel(
+    { xAxisIndex: 0, yAxisIndex: 0 } as never,
+    [time, point?.mean ?? 0] as never,
+  ) as unknown as [number, number];
+  return { x, y: gap ? null : y, index, gap, focused: at.focused };
 }
 
 /** The import's number on the bar that it left on the floor, where there is room for it. */

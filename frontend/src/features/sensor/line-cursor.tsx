@@ -11,7 +11,6 @@ export interface CursorAt {
   /** Of the mean; null in a gap. */
   y: number | null;
   index: number;
-  time: number;
   gap: GapSpan | null;
   focused: boolean;
 }
