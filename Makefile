@@ -77,6 +77,10 @@ else
 	@grep -m 1 -H '^"""' bench/*.py | sed 's/:"""/\t/; s/"""$$//' | expand -t 28
 endif
 
+.PHONY: load-report
+load-report: venv ## load the system, audit it, write docs/load-report (ARGS=--quick for a short run)
+	@$(PYTHON) bench/load $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was made here; never the readings in pipewatcher-data
 	@rm -rf .venv .build dist test-results src/pipewatcher/page frontend/node_modules \

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "openid")
+NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "openid", "wrk")
 
 
 def missing() -> dict[str, str]:
