@@ -135,6 +135,12 @@ class SensorAverage(msgspec.Struct, frozen=True, kw_only=True):
     gap_time: Micros | None
     longest_gap: Micros | None
 
+    def coverage(self, start: Micros, end: Micros) -> float | None:
+        """Of the window that this was asked for."""
+        if self.cadence is None or self.oldest_time is None:
+            return None
+        return 1 - (self.gap_time or 0) / (end - max(start, self.oldest_time))
+
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """For how many whole UTC days before today raw readings are kept; None: for ever."""
@@ -325,13 +331,27 @@ class ReadingVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One sensor over the span of a file, as it is and as it would be with it."""
+    """One sensor over the span of a file, as it is and as it would be with it, by the cadence that
+    it has now; its coverage is None where it has none, its time-weighted mean where it is new."""
 
     equipment_id: str
     count_before: int
     count_after: int
     mean_before: float | None
     mean_after: float
+    weighted_before: float | None = None
+    weighted_after: float | None = None
+    coverage_before: float | None = None
+    coverage_after: float | None = None
+
+
+class MendedGap(msgspec.Struct, frozen=True, kw_only=True):
+    """A gap, from the reading before it to the one after it, that would be closed."""
+
+    equipment_id: str
+    start: Micros
+    end: Micros
+    expected: int
 
 
 class OverwrittenReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -388,6 +408,10 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     live_overwritten: int = 0
     live_rows: list[OverwrittenReading] = msgspec.field(default_factory=list)
     """The first 100 of `live_overwritten`."""
+    gaps_closed: int = 0
+    gaps_partly: int = 0
+    closed: list[MendedGap] = msgspec.field(default_factory=list)
+    """The newest 100 of `gaps_closed`."""
     suspicions: list[Suspicion] = msgspec.field(default_factory=list)
 
 

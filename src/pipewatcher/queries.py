@@ -288,7 +288,7 @@ def _row(
     if figure is not None and figure.cadence is not None and figure.oldest_time is not None:
         since = max(start, figure.oldest_time)
         expected = -(-(end - since) // figure.cadence)
-        coverage = 1 - (figure.gap_time or 0) / (end - since)
+        coverage = figure.coverage(start, end)
         longest = (figure.longest_gap or 0) / SECOND
     return AverageRow(
         equipment_id=name,

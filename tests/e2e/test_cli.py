@@ -50,6 +50,7 @@ def test_files_folders_and_standard_input_are_imported(tmp_path: Path, beside: b
     assert done.returncode == 0, done.stderr
     assert "nothing is stored; it would bring 60 new readings" in done.stderr
     assert "0 → 60" in done.stderr
+    assert "gaps: it would close 0 and fill 0 in part" in done.stderr
     done = run(folder, "import", str(files / "a.csv"))
     assert done.returncode == 0, done.stderr
     assert "60 new" in done.stderr

@@ -114,6 +114,34 @@ async def test_the_story_of_a_file_that_is_looked_at_first(api: httpx.AsyncClien
     assert await count_and_mean(api, "D-") == (1, {5.0})
 
 
+async def test_a_dry_run_tells_the_gaps_that_it_closes_and_what_that_makes_of_coverage(
+    api: httpx.AsyncClient,
+) -> None:
+    def minutes(*spans: range) -> bytes:
+        told = (f"G-1,2026-01-05T00:{m:02}:00Z,{m}\n" for span in spans for m in span)
+        return (HEADER + "".join(told)).encode()
+
+    path = "/api/v1/imports"
+    whole = await upload(api, minutes(range(21), range(30, 41), range(50, 60)).decode())
+    await until(api, whole, "done")
+    lost = minutes(range(20, 31), range(44, 46))
+    answer = await api.post(f"{path}?dry_run=true", content=lost, headers=CSV)
+    await until(api, answer.json()["id"], "done")
+    told = (await api.get(f"{path}/{answer.json()['id']}/dry-run")).json()
+    assert (told["gapsClosed"], told["gapsPartlyFilled"]) == (1, 1)
+    [closed] = told["closedGaps"]
+    assert (closed["start"][11:16], closed["end"][11:16], closed["expected"]) == (
+        "00:20", "00:30", 9,
+    )  # fmt: skip
+    [change] = told["changes"]
+    # The file spans 00:20 to 00:45 and a microsecond; ten of its minutes, then five, were missing.
+    assert change["coverageBefore"] == pytest.approx(1 - 15 / 25, abs=1e-6)
+    assert change["coverageAfter"] == pytest.approx(1 - 4 / 25, abs=1e-6)
+    assert change["timeWeightedMeanBefore"] != change["timeWeightedMeanAfter"]
+    gaps = (await api.get("/api/v1/gaps", params={"equipmentId": "G-1"})).json()["items"]
+    assert closed["id"] in {gap["id"] for gap in gaps if gap["state"] == "open"}
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
     [

@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import example, given
@@ -23,7 +23,7 @@ from contract.readings_suite import (
     windows_around,
 )
 from oracle import Oracle, Write, learned_cadence
-from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.model import DAY, HOUR, MINUTE, NO_END, MendedGap
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql import cadences, recluster, undo
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
@@ -102,8 +102,21 @@ def regular_import(count: int) -> list[Write]:
     return [Write("EQ-2", NOON + n * MINUTE, float(n % 7), "import:1") for n in range(count)]
 
 
+def every_minute(*spans: range) -> list[Write]:
+    return [
+        Write("EQ-2", NOON + n * MINUTE, float(n % 5), "http:a") for span in spans for n in span
+    ]
+
+
+def lost(minutes: range) -> list[Write]:
+    return [Write("EQ-2", NOON + n * MINUTE, float(n % 7), "import:9") for n in minutes]
+
+
 @given(history=steps)
 @example(history=[regular_import(30), "undo 1"])
+@example(history=[every_minute(range(40), range(60, 90)), Rehearsed(lost(range(40, 60)))])
+@example(history=[every_minute(range(40), range(60, 90)), Rehearsed(lost(range(45, 50)))])
+@example(history=[every_minute(range(40)), Rehearsed(lost(range(30, 200, 20)))])
 @example(history=[regular_import(30), {"EQ-2": 15 * MINUTE}, "recluster", regular_import(31)])
 def test_answers_equal_brute_force_after_any_history(
     history: list[Step],
@@ -220,17 +233,34 @@ async def _assert_forecast_is_what_would_come(
     await rehearsal.close()
     want = after.counts(9)
     assert forecast.counts == want
+    learned = await store.cadences()
+    cadences = {
+        name: learned[name].effective if name in learned else None for name in await store.sensors()
+    }
     for change in forecast.changes:
         assert forecast.start is not None
         assert forecast.end is not None
-        for world, count, mean in (
-            (oracle, change.count_before, change.mean_before),
-            (after, change.count_after, change.mean_after),
-        ):
-            end = forecast.end
-            average = world.average(change.equipment_id, forecast.start, end, end, None)
-            average = average or {"count": 0, "mean": None}
-            assert (count, near(mean)) == (average["count"], average["mean"])
+        cadence = cadences.get(change.equipment_id)
+        for world, count, mean, weighted, coverage in (
+            (oracle, change.count_before, change.mean_before, change.weighted_before,
+             change.coverage_before),
+            (after, change.count_after, change.mean_after, change.weighted_after,
+             change.coverage_after),
+        ):  # fmt: skip
+            start, end = forecast.start, forecast.end
+            average = world.average(change.equipment_id, start, end, end, cadence)
+            assert (count, near(mean)) == (
+                (average["count"], average["mean"]) if average else (0, None)
+            )
+            if change.equipment_id not in cadences:
+                assert (weighted, coverage) == (None, None)
+                continue
+            assert near(weighted) == (average["time_weighted_mean"] if average else None)
+            known = average is not None and cadence is not None
+            assert near(coverage) == (_coverage(average, start, end) if known else None)
+    assert (forecast.gaps_closed, forecast.gaps_partly, gaps_of(forecast.closed)) == _mended(
+        oracle, after, cadences, {(row.equipment_id, row.event_time) for row in rows}
+    )
     overwritten = [
         key
         for key, write in after.stored.items()
@@ -240,6 +270,35 @@ async def _assert_forecast_is_what_would_come(
     ]
     assert forecast.live_overwritten == len(overwritten)
     assert len({(r.equipment_id, r.event_time) for r in forecast.live_rows}) == len(overwritten)
+
+
+def _coverage(average: dict[str, Any], start: int, end: int) -> float:
+    return float(1 - average["gap_time"] / (end - max(start, average["oldest_time"])))
+
+
+def gaps_of(gaps: list[MendedGap]) -> set[tuple[str, int, int]]:
+    return {(gap.equipment_id, gap.start, gap.end) for gap in gaps}
+
+
+def _mended(
+    before: Oracle,
+    after: Oracle,
+    cadences: dict[str, int | None],
+    written: set[tuple[str, int]],
+) -> tuple[int, int, set[tuple[str, int, int]]]:
+    """How many gaps of before would be closed, and filled in part; and the closed ones."""
+    closed, partly = set(), 0
+    for name, cadence in cadences.items():
+        left = after.gaps(name, *EVER, 0, cadence)
+        came = [t for sensor, t in written if sensor == name and (sensor, t) in after.stored]
+        for start, end in before.gaps(name, *EVER, 0, cadence):
+            if end == NO_END or not any(start < time < end for time in came):
+                continue
+            if any(a < end and b > start for a, b in left):
+                partly += 1
+            else:
+                closed.add((name, start, end))
+    return len(closed), partly, closed
 
 
 async def _assert_undo_does_what_it_said(

@@ -1264,14 +1264,30 @@ export interface components {
         };
         /**
          * ChangeItem
-         * @description One sensor over the span of the file, as it is and as it would be.
+         * @description One sensor over the span of the file, as it is and as it would be by the cadence that it has
+         *         now. Coverage is null without a cadence, the time-weighted mean of a sensor that is new.
          */
         ChangeItem: {
             countAfter: number;
             countBefore: number;
+            coverageAfter: number | null;
+            coverageBefore: number | null;
             equipmentId: string;
             meanAfter: number;
             meanBefore: number | null;
+            timeWeightedMeanAfter: number | null;
+            timeWeightedMeanBefore: number | null;
+        };
+        /**
+         * ClosedGapItem
+         * @description A gap that would be closed.
+         */
+        ClosedGapItem: {
+            end: string;
+            equipmentId: string;
+            expected: number;
+            id: string;
+            start: string;
         };
         /** Confirmation */
         Confirmation: {
@@ -1377,13 +1393,17 @@ export interface components {
         /**
          * ForecastItem
          * @description `accepted` rows are new, identical, corrected, repeated or skipped. `changes` are the first
-         *         100 sensors, most changed first; `liveRows` the first 100 of `liveOverwritten`.
+         *         100 sensors, most changed first; `liveRows` the first 100 of `liveOverwritten`; `closedGaps` the
+         *         newest 100 of `gapsClosed`.
          */
         ForecastItem: {
             accepted: number;
             changes: components["schemas"]["ChangeItem"][];
+            closedGaps: components["schemas"]["ClosedGapItem"][];
             corrected: number;
             end: string | null;
+            gapsClosed: number;
+            gapsPartlyFilled: number;
             identical: number;
             liveOverwritten: number;
             liveRows: components["schemas"]["OverwrittenItem"][];

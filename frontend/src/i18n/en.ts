@@ -423,6 +423,8 @@ export const en = {
   firstErrors: "Of the first {count}; all of them are in the file of rejected rows.",
   history: "History",
   importsCount: "{count} imports",
+  wouldCloseGap: "Would close {count} gap",
+  wouldCloseGaps: "Would close {count} gaps",
   gapClosed: "{count} gap closed",
   gapsClosed: "{count} gaps closed",
   gapsPartly: "{count} filled in part",

@@ -429,6 +429,8 @@ export const pt: Texts = {
   firstErrors: "Das primeiras {count}; todas estão no arquivo de linhas rejeitadas.",
   history: "Histórico",
   importsCount: "{count} importações",
+  wouldCloseGap: "Fecharia {count} lacuna",
+  wouldCloseGaps: "Fecharia {count} lacunas",
   gapClosed: "{count} lacuna fechada",
   gapsClosed: "{count} lacunas fechadas",
   gapsPartly: "{count} preenchidas em parte",

@@ -8,19 +8,35 @@ from fastapi import APIRouter, Path, Request, Response
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, rfc3339
 from pipewatcher.api.auth import Caller, answers_of
+from pipewatcher.gaps import gap_id_of
 from pipewatcher.model import Forecast, Suspicion, SuspicionKind
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 
 
 class ChangeItem(Camel):
-    """One sensor over the span of the file, as it is and as it would be."""
+    """One sensor over the span of the file, as it is and as it would be by the cadence that it has
+    now. Coverage is null without a cadence, the time-weighted mean of a sensor that is new."""
 
     equipment_id: str
     count_before: int
     count_after: int
     mean_before: float | None
     mean_after: float
+    time_weighted_mean_before: float | None
+    time_weighted_mean_after: float | None
+    coverage_before: float | None
+    coverage_after: float | None
+
+
+class ClosedGapItem(Camel):
+    """A gap that would be closed."""
+
+    id: str
+    equipment_id: str
+    start: str
+    end: str
+    expected: int
 
 
 class OverwrittenItem(Camel):
@@ -58,7 +74,8 @@ class SuspicionItem(Camel):
 
 class ForecastItem(Camel):
     """`accepted` rows are new, identical, corrected, repeated or skipped. `changes` are the first
-    100 sensors, most changed first; `liveRows` the first 100 of `liveOverwritten`."""
+    100 sensors, most changed first; `liveRows` the first 100 of `liveOverwritten`; `closedGaps` the
+    newest 100 of `gapsClosed`."""
 
     start: str | None
     end: str | None
@@ -74,6 +91,9 @@ class ForecastItem(Camel):
     changes: list[ChangeItem]
     live_overwritten: int
     live_rows: list[OverwrittenItem]
+    gaps_closed: int
+    gaps_partly_filled: int
+    closed_gaps: list[ClosedGapItem]
     suspicions: list[SuspicionItem]
 
 
@@ -106,6 +126,10 @@ def _item(found: Forecast) -> ForecastItem:
                 count_after=change.count_after,
                 mean_before=change.mean_before,
                 mean_after=change.mean_after,
+                time_weighted_mean_before=change.weighted_before,
+                time_weighted_mean_after=change.weighted_after,
+                coverage_before=change.coverage_before,
+                coverage_after=change.coverage_after,
             )
             for change in found.changes
         ],
@@ -119,6 +143,18 @@ def _item(found: Forecast) -> ForecastItem:
                 origin=row.origin,
             )
             for row in found.live_rows
+        ],
+        gaps_closed=found.gaps_closed,
+        gaps_partly_filled=found.gaps_partly,
+        closed_gaps=[
+            ClosedGapItem(
+                id=gap_id_of(gap.equipment_id, gap.start),
+                equipment_id=gap.equipment_id,
+                start=rfc3339(gap.start),
+                end=rfc3339(gap.end),
+                expected=gap.expected,
+            )
+            for gap in found.closed
         ],
         suspicions=[_suspicion(suspicion) for suspicion in found.suspicions],
     )

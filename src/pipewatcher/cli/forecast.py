@@ -23,20 +23,42 @@ def show_forecast(console: Console, forecast: dict[str, Any], import_id: int) ->
         f" {forecast['corrected']:,}, {forecast['liveOverwritten']:,} of them live ones;"
         f" {forecast['newSensors']:,} of {forecast['sensors']:,} sensors are new"
     )
+    console.print(
+        f"gaps: it would close {forecast['gapsClosed']:,}"
+        f" and fill {forecast['gapsPartlyFilled']:,} in part"
+    )
     for suspicion in forecast["suspicions"]:
         _show_suspicion(console, suspicion)
-    table = Table("sensor", "readings", "mean before", "mean after", box=None)
-    for change in forecast["changes"][:SHOWN]:
-        before = change["meanBefore"]
+    if forecast["changes"]:
+        console.print(_changes(forecast["changes"][:SHOWN]))
+    if forecast["closedGaps"]:
+        console.print(_closed(forecast["closedGaps"][:SHOWN]))
+    console.print(f"to do it: POST /api/v1/imports/{import_id}/apply, or import without --dry-run")
+
+
+def _changes(changes: list[dict[str, Any]]) -> Table:
+    table = Table("sensor", "readings", "mean", "time-weighted", "coverage", box=None)
+    for change in changes:
+
+        def moved(name: str, form: str, change: dict[str, Any] = change) -> str:
+            sides = (change[f"{name}Before"], change[f"{name}After"])
+            return " → ".join("–" if side is None else format(side, form) for side in sides)
+
         table.add_row(
             change["equipmentId"],
-            f"{change['countBefore']:,} → {change['countAfter']:,}",
-            "–" if before is None else f"{before:,.2f}",
-            f"{change['meanAfter']:,.2f}",
+            moved("count", ","),
+            moved("mean", ",.2f"),
+            moved("timeWeightedMean", ",.2f"),
+            moved("coverage", ".1%"),
         )
-    if forecast["changes"]:
-        console.print(table)
-    console.print(f"to do it: POST /api/v1/imports/{import_id}/apply, or import without --dry-run")
+    return table
+
+
+def _closed(gaps: list[dict[str, Any]]) -> Table:
+    table = Table("gap of", "after", "before", "expected", box=None)
+    for gap in gaps:
+        table.add_row(gap["equipmentId"], gap["start"], gap["end"], f"{gap['expected']:,}")
+    return table
 
 
 def _show_suspicion(console: Console, suspicion: dict[str, Any]) -> None:

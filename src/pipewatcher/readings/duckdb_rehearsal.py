@@ -14,6 +14,7 @@ from pipewatcher.model import Batch, Forecast
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql import rehearse
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert
+from pipewatcher.readings.duckdb_sql.rehearse_gaps import mended
 from pipewatcher.readings.duckdb_sql.suspect import suspicions
 
 T = TypeVar("T")
@@ -105,6 +106,7 @@ class DuckDBRehearsal:
         start, end = span[0], span[1] + 1
         spans = {known[name]: span for name, span in ranges.items() if name in known}
         overwritten, first = rehearse.overwritten_live(cursor, names)
+        closed, partly, gaps = mended(cursor, names)
         unknown = rehearse.unknown_sensors(names, list(self._local))
         return Forecast(
             counts=counts,
@@ -116,5 +118,8 @@ class DuckDBRehearsal:
             changes=rehearse.changes(cursor, names, of, start, end),
             live_overwritten=overwritten,
             live_rows=first,
+            gaps_closed=closed,
+            gaps_partly=partly,
+            closed=gaps,
             suspicions=suspicions(cursor, of, spans, start, end),
         )

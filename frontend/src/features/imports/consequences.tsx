@@ -55,6 +55,16 @@ export function Consequences({ item, mayOperate, busy, onApply, onDiscard }: Pro
           <span>{fill(texts.ofThemNew, { count: format.count(found.newSensors) })}</span>
         )}
         {found.start && found.end && <span>{format.span(found.start, found.end)}</span>}
+        {found.gapsClosed > 0 && (
+          <span>
+            {fill(found.gapsClosed === 1 ? texts.wouldCloseGap : texts.wouldCloseGaps, {
+              count: format.count(found.gapsClosed),
+            })}
+          </span>
+        )}
+        {found.gapsPartlyFilled > 0 && (
+          <span>{fill(texts.gapsPartly, { count: format.count(found.gapsPartlyFilled) })}</span>
+        )}
         {found.liveOverwritten > 0 && (
           <span className="warn">
             <Mark name="corrected" />{" "}
@@ -122,13 +132,27 @@ function Changes({ found }: { found: Forecast }) {
   const table = () => {
     save(
       csv(
-        ["equipmentId", "countBefore", "countAfter", "meanBefore", "meanAfter"],
+        [
+          "equipmentId",
+          "countBefore",
+          "countAfter",
+          "meanBefore",
+          "meanAfter",
+          "timeWeightedMeanBefore",
+          "timeWeightedMeanAfter",
+          "coverageBefore",
+          "coverageAfter",
+        ],
         found.changes.map((one) => [
           one.equipmentId,
           one.countBefore,
           one.countAfter,
           one.meanBefore,
           one.meanAfter,
+          one.timeWeightedMeanBefore,
+          one.timeWeightedMeanAfter,
+          one.coverageBefore,
+          one.coverageAfter,
         ]),
       ),
       "changes.csv",
@@ -148,6 +172,8 @@ function Changes({ found }: { found: Forecast }) {
                 CSV
               </button>
             </th>
+            <th className="num">{texts.timeWeightedMean}</th>
+            <th className="num">{texts.coverage}</th>
           </tr>
         </thead>
         <tbody>
@@ -181,6 +207,13 @@ function Changes({ found }: { found: Forecast }) {
                       )}
                     </>
                   )}
+                </td>
+                <td className="num">
+                  {format.number(one.timeWeightedMeanBefore)} →{" "}
+                  <b>{format.number(one.timeWeightedMeanAfter)}</b>
+                </td>
+                <td className="num">
+                  {format.percent(one.coverageBefore)} → <b>{format.percent(one.coverageAfter)}</b>
                 </td>
               </tr>
             );

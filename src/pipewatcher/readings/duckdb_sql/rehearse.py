@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import pyarrow as pa
 
 from pipewatcher.model import (
     ImportCounts,
     Micros,
     OverwrittenReading,
+    SensorAverage,
     SensorChange,
 )
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
+from pipewatcher.readings.duckdb_sql.rehearse_gaps import averages_with_incoming
 from pipewatcher.readings.duckdb_sql.schema import SUM_SCALE
 
 CHANGES_MAX = 100
@@ -124,8 +127,8 @@ def bounds(cursor: Cursor) -> tuple[Micros, Micros] | None:
 def changes(
     cursor: Cursor, names: Names, of: Mapping[int, str], start: Micros, end: Micros
 ) -> list[SensorChange]:
-    """Mean and count of each sensor of the file over `[start, end)`, as they are and as they would
-    be; the first 100, most changed first: those without a mean before, then by relative change."""
+    """The figures of each sensor of the file over `[start, end)`, as they are and as they would be;
+    the first 100, most changed first: those without a mean before, then by relative change."""
     before = {row.equipment_id: row for row in averages(cursor, names, start, end, end)}
     arriving = cursor.execute(
         f"""
@@ -146,9 +149,30 @@ def changes(
                 count_after=count + new,
                 mean_before=mean,
                 mean_after=total / (count + new) * SUM_SCALE,
+                weighted_before=row.time_weighted_mean if row is not None else None,
+                coverage_before=row.coverage(start, end) if row is not None else None,
             )
         )
-    return sorted(found, key=_by_change)[:CHANGES_MAX]
+    found = sorted(found, key=_by_change)[:CHANGES_MAX]
+    known = [
+        names.sensor_codes[name] for c in found if (name := c.equipment_id) in names.sensor_codes
+    ]
+    after = {
+        row.equipment_id: row for row in averages_with_incoming(cursor, names, known, start, end)
+    }
+    return [_with_after(change, after.get(change.equipment_id), start, end) for change in found]
+
+
+def _with_after(
+    change: SensorChange, after: SensorAverage | None, start: Micros, end: Micros
+) -> SensorChange:
+    if after is None:
+        return change
+    return msgspec.structs.replace(
+        change,
+        weighted_after=after.time_weighted_mean,
+        coverage_after=after.coverage(start, end),
+    )
 
 
 def _by_change(change: SensorChange) -> tuple[bool, float, str]:
