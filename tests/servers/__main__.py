@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "openid", "wrk")
+NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "proxies", "openid", "wrk")
 
 
 def missing() -> dict[str, str]:
