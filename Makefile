@@ -45,6 +45,14 @@ types: venv ## make the page's types from the API's description
 	@$(PYTHON) deploy/dev/openapi.py >frontend/src/api/openapi.json
 	@cd frontend && npm run --silent types
 
+.PHONY: docs
+docs: venv ## build the documentation's site into dist/docs
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+
+.PHONY: reference
+reference: venv ## make docs/reference.md from the source
+	@$(PYTHON) deploy/dev/reference.py
+
 .PHONY: screenshots
 screenshots: page ## pictures of every screen into test-results/screenshots (ARGS=--help)
 	@$(PYTHON) tests/screenshots.py $(ARGS)

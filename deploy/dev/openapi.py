@@ -11,7 +11,9 @@ from pipewatcher.api.app import create_app
 from pipewatcher.api.services import Services
 from pipewatcher.wiring.doors import INGEST_OPERATIONS, INGEST_SCHEMAS
 
-if __name__ == "__main__":
+
+def described() -> dict[str, Any]:
+    """What `/openapi.json` answers, without the version."""
     nothing = cast(Any, object())
     services = Services(
         **(
@@ -26,5 +28,9 @@ if __name__ == "__main__":
     )
     document = create_app(services).openapi()
     document["info"]["version"] = ""
-    json.dump(document, sys.stdout, indent=1, sort_keys=True)
+    return document
+
+
+if __name__ == "__main__":
+    json.dump(described(), sys.stdout, indent=1, sort_keys=True)
     sys.stdout.write("\n")
