@@ -123,8 +123,8 @@ def reference() -> str:
         "## Settings",
         "",
         (
-            "By environment, or as TOML with `--config` (`http_port = 8000`); the environment wins. "
-            "A secret may also come as a file: `…_FILE` names it. Empty default: not set."
+            "By environment, or as TOML with `--config` (`http_port = 8000`); the environment "
+            "wins. A secret may also come as a file: `…_FILE` names it. Empty default: not set."
         ),
         "",
         *table(("setting", "default", "what it is"), settings()),
