@@ -89,6 +89,10 @@ endif
 load-report: venv ## load the system, audit it, write docs/load-report (ARGS=--quick for a short run)
 	@$(PYTHON) bench/load $(ARGS)
 
+.PHONY: race
+race: venv ## PipeWatcher and its peers with the same readings (bench/race/prepare.sh fetches them)
+	@$(PYTHON) bench/race $(ARGS)
+
 .PHONY: clean
 clean: ## remove what was made here; never the readings in pipewatcher-data
 	@rm -rf .venv .build dist test-results src/pipewatcher/page frontend/node_modules \

@@ -14,7 +14,7 @@ import shlex
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,43 +73,38 @@ def enough_files(size: scenarios.Size) -> str | None:
     return f"{needed:,} open files for each process, {most:,} are allowed (ulimit -Hn)"
 
 
-def measure(size: scenarios.Size, setups: list[str]) -> dict[str, Any]:
+def measure(size: scenarios.Size, setups: list[str], out: Path) -> dict[str, Any]:
+    """The figures, that are also written after each set-up."""
     began = time.monotonic()
     found: dict[str, Any] = {
         "when": datetime.now(UTC).isoformat(timespec="minutes"),
         "command": shlex.join(["python", "bench/load", *sys.argv[1:]]),
         "machine": machine.describe(),
         "before": machine.load_before(),
-        "size": {
-            "connections": size.connections,
-            "seconds": size.seconds,
-            "soak_s": size.soak_s,
-            "storm": size.storm,
-            "import_rows": size.import_rows,
-        },
+        "size": asdict(size),
         "setups": [],
     }
     for setup in setups:
         print(f"{setup}:", flush=True)
         with tempfile.TemporaryDirectory(prefix="load-", ignore_cleanup_errors=True) as folder:
             found["setups"].append(scenarios.run(setup, Path(folder), size))
-    found["took_s"] = time.monotonic() - began
+        found["took_s"] = time.monotonic() - began
+        out.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report.rounded(found), separators=(",", ":"))
+        (out / "figures.json").write_text(text + "\n")
     return found
 
 
 def main() -> int:
     given = arguments()
-    figures = given.out / "figures.json"
     if not given.render:
         size, setups = size_of(given), given.setup or list(system.NEEDS)
         missing = [*system.missing(setups), *filter(None, [enough_files(size)])]
         if missing:
             print("The load report needs what is not here:", *missing, sep="\n  ", file=sys.stderr)
             return 2
-        found = measure(size, setups)
-        given.out.mkdir(parents=True, exist_ok=True)
-        figures.write_text(json.dumps(report.rounded(found), separators=(",", ":")) + "\n")
-    found = json.loads(figures.read_text())
+        measure(size, setups, given.out)
+    found = json.loads((given.out / "figures.json").read_text())
     report.write(found, given.out)
     print(f"{given.out / 'README.md'}: {report.verdict(found)}")
     return 0 if report.nothing_lost(found) else 1

@@ -88,9 +88,9 @@ _decode = msgspec.json.Decoder(_Page).decode
 
 
 def by_counts(system: System, ledger: Ledger) -> Found:
-    """Per sensor the number of readings and their mean. What is stored can only be what was sent,
-    so where nothing is uncertain equal counts are equal sets; sensors with anything uncertain are
-    compared reading by reading."""
+    """Per sensor the number of readings and their mean, both of the acknowledged ones alone. What
+    is stored can only be what was sent; were a refused reading stored in the place of a lost one,
+    their values would show in the mean. Sensors that differ are compared reading by reading."""
     means = {item["equipmentId"]: item for item in averages(system)}
     found = Found()
     for connection in ledger.sent:
@@ -98,12 +98,13 @@ def by_counts(system: System, ledger: Ledger) -> Found:
         item = means.get(sensor(connection), {"count": 0, "mean": None})
         mean = float(values_of(connection, numbers).mean()) if len(numbers) else None
         same = item["count"] == len(numbers) and (
-            mean is None or abs(item["mean"] - mean) < 1e-6 * mean
+            mean is None or abs(item["mean"] - mean) < 1e-10 * mean
         )
-        if same and connection not in ledger.not_acknowledged:
+        if same:
             found.sensors += 1
             found.acknowledged += len(numbers)
             found.stored += len(numbers)
+            found.uncertain += len(ledger.uncertain(connection))
         else:
             _compare(system, ledger, connection, found)
     return found

@@ -88,12 +88,14 @@ class Run:
         self._audit(phase)
         return phase
 
-    def by_wrk(self, kind: str, connections: int, seconds: float) -> dict[str, Any]:
+    def by_wrk(
+        self, kind: str, connections: int, seconds: float, *, name: str = ""
+    ) -> dict[str, Any]:
         """An independent generator, closed loop. It cannot tell which of its requests were
         answered, only how many; and what was on the way at its end may be stored or not."""
         size = KINDS[kind]
         before = audit.stored_with_prefix(self.system, "WRK-")
-        phase = self._begin("wrk", kind, connections, "")
+        phase = self._begin("wrk", kind, connections, name)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
         command += ["--timeout", "30s", "-s", str(HERE / "unique.lua"), self.system.server.url]
         arguments = [TOKEN, size, self.wrk_next, self.ledger.begin_s]

@@ -153,12 +153,25 @@ def _others(page: Page, setup: dict[str, Any]) -> None:
     page.heading("Overload, storm, soak, and work beside", 3)
     page.points(
         [
+            _one_core(setup["one_core"]),
             _overload(setup["overload"]),
             _storm(setup["storm"]),
             _soak(setup["soak"]),
             _beside(setup["beside"]),
             _final_audit(setup),
         ]
+    )
+
+
+def _one_core(found: dict[str, Any]) -> str:
+    few, most = found["few"], found["most"]
+    return (
+        f"**On one core with the generator** (wrk, single readings): "
+        f"{few['messages_per_s']:,.0f}/s with {few['connections']} connections; "
+        f"{most['messages_per_s']:,.0f}/s with {most['connections']:,}, "
+        f"{most['established']:,} of them established: "
+        f"**{most['messages_per_s'] / few['messages_per_s']:.0%}**, p99 {most['p99_ms']:,.0f} ms, "
+        f"errors {_errors(most)}, {few['audit']['lost'] + most['audit']['lost']:,} lost."
     )
 
 

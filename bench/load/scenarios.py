@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ BEGIN_BEFORE_S = 20 * 86_400
 OPEN_SHARE = 0.7
 """Of what the closed loop reached: the arrival rate of the open loop."""
 SOAK_SHARE = 0.5
+FEW = 64
+"""Connections."""
 OVERLOAD = 3.0
 OVERLOAD_LIMITS = {"backlog_max_mb": 16, "inflight_max_mb": 16}
 CALM_CONNECTIONS = 256
@@ -62,6 +65,7 @@ def run(setup: str, folder: Path, size: Size) -> dict[str, Any]:
     with running(setup, folder / "main") as system, _run(system) as one:
         capacity = _grid(one, size)
         found: dict[str, Any] = {"setup": setup, "capacity": capacity}
+        found["one_core"] = _one_core(one, size)
         found["storm"] = one.by_ledger("storm", "mqtt", size.storm, 0, name="reconnect storm")
         found["beside"] = _beside(one, size, capacity["single"])
         found["soak"] = one.by_ledger(
@@ -107,6 +111,19 @@ def _grid(one: Run, size: Size) -> dict[str, float]:
             rate = closed["messages_per_s"] * OPEN_SHARE
             one.by_ledger("open", kind, connections, size.seconds, per_s=rate)
     return capacity
+
+
+def _one_core(one: Run, size: Size) -> dict[str, Any]:
+    """wrk on PipeWatcher's own core, with few connections and with the most."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES[:1])
+    try:
+        return {
+            name: one.by_wrk("single", connections, size.seconds, name=f"one core, {name}")
+            for name, connections in (("few", FEW), ("most", size.connections[-1]))
+        }
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 def _beside(one: Run, size: Size, capacity: float) -> dict[str, Any]:

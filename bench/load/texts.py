@@ -32,9 +32,9 @@ COORDINATED_OMISSION = (
 AUDIT = (
     "**The audit.** Every reading is unique: its sensor is its connection's, its instant and value "
     "follow from its number. After each phase, once the backlog is empty, each sensor's count and "
-    "mean, asked by the public API, are compared with the ledger of acknowledgements; stored can "
-    "only be what was sent, so equal counts are equal sets, and every sensor of which a message "
-    "was refused or unanswered is compared reading by reading. At the end sensors are compared "
+    "mean, asked by the public API, are compared with those of the acknowledged readings; stored "
+    "can only be what was sent, and a refused reading in the place of a lost one would show in the "
+    "mean. Sensors that differ are compared reading by reading. At the end sensors are compared "
     "reading by reading once more, values included. `wrk` cannot say which of its requests were "
     "answered, only how many: there the number stored must lie between acknowledged and sent."
 )
