@@ -11,6 +11,7 @@ import argparse
 import json
 import resource
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -111,4 +112,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is stopped then
     sys.exit(main())

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import numpy as np
 from plan import text_of
-from system import System
+from system import ANSWERED_WITHIN_S, System
 
 from server import AUTH
 
@@ -53,7 +53,7 @@ class Dashboards:
 
     def _ask(self, number: int) -> None:
         self._ended.wait(number * ASKS_EVERY_S / DASHBOARDS)
-        with httpx.Client(base_url=self._url, headers=AUTH, timeout=120) as http:
+        with httpx.Client(base_url=self._url, headers=AUTH, timeout=ANSWERED_WITHIN_S) as http:
             turn = number
             while not self._ended.is_set():
                 window = WINDOWS[turn % len(WINDOWS)]
@@ -90,7 +90,9 @@ class Import:
         return self._found
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self._system.server.url, headers=AUTH, timeout=120) as http:
+        with httpx.Client(
+            base_url=self._system.server.url, headers=AUTH, timeout=ANSWERED_WITHIN_S
+        ) as http:
             began = time.perf_counter()
             told = http.post(
                 "/api/v1/imports", content=self._body, headers={"content-type": "text/csv"}

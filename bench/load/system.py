@@ -19,6 +19,7 @@ from server import AUTH, Server
 CORES = sorted(os.sched_getaffinity(0))
 SETTLED_WITHIN_S = 900.0
 ASKED_AGAIN_S = 0.2
+ANSWERED_WITHIN_S = 600.0
 
 DURABILITY = {
     "embedded": "An acknowledgement is sent after the SQLite commit log's commit, with "
@@ -107,7 +108,9 @@ def running(setup: str, folder: Path, **settings: object) -> Iterator[System]:
         server = stack.enter_context(Server(folder / "pipewatcher", **settings))
         cores.pin(server.pid)
         pids["pipewatcher"] = server.pid
-        http = stack.enter_context(httpx.Client(base_url=server.url, headers=AUTH, timeout=120))
+        http = stack.enter_context(
+            httpx.Client(base_url=server.url, headers=AUTH, timeout=ANSWERED_WITHIN_S)
+        )
         yield System(setup, server, pids, folders, server.mqtt_port, http)
 
 
