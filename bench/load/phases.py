@@ -160,16 +160,12 @@ class Run:
         self, phase: dict[str, Any], at: np.ndarray, took: np.ndarray, refused_at: np.ndarray
     ) -> None:
         """On the clock of the samples; latencies by the second in which a message was due."""
-        if not len(at):
-            return
         began = phase["until_s"] - phase["lasted_s"]
-        for second in range(int(at.max()) + 1):
+        for second in range(int(max([*at, *refused_at], default=-1)) + 1):
             here = took[(at >= second) & (at < second + 1)]
-            if not len(here):
-                continue
             refused = float(((refused_at >= second) & (refused_at < second + 1)).sum())
             row = {"at_s": began + second, "messages": float(len(here)), "refused": refused}
-            self.per_second.append(row | quantiles(here))
+            self.per_second.append(row | (quantiles(here) if len(here) else {}))
 
     def _audit(self, phase: dict[str, Any]) -> None:
         phase["settled_s"] = self.system.settle()

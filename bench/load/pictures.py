@@ -25,6 +25,7 @@ def draw(
 def _pictures(setup: dict[str, Any], grid: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
     samples, seconds = setup["samples"], setup["per_second"]
     processes = [name.removeprefix("mb_") for name in samples[0] if name.startswith("mb_")]
+    until_s = samples[-1]["at_s"] or 0.0
     phases = [(phase["from_s"], phase["until_s"]) for phase in setup["phases"]]
     rows = [
         (f"{phase['name']} loop", [phase[name] for name in QUANTILES])
@@ -35,7 +36,9 @@ def _pictures(setup: dict[str, Any], grid: list[dict[str, Any]]) -> dict[str, tu
     def over_time(
         title: str, lines: dict[str, plots.Points], unit: str, *, log: bool = False
     ) -> tuple[str, str]:
-        return title, plots.over_time(title, lines, unit=unit, log=log, phases=phases)
+        return title, plots.over_time(
+            title, lines, unit=unit, log=log, phases=phases, until_s=until_s
+        )
 
     return {
         "latency": (
@@ -46,7 +49,7 @@ def _pictures(setup: dict[str, Any], grid: list[dict[str, Any]]) -> dict[str, tu
         "latency-over-time": over_time(
             "Latency over time",
             {
-                label: [(row["at_s"], row[name]) for row in seconds]
+                label: [(row["at_s"], row[name]) for row in seconds if name in row]
                 for label, name in zip(QUANTILE_NAMES, QUANTILES, strict=True)
             },
             "ms",

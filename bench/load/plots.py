@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 960, 250
+APART_S = 5.0
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 30, 28
 COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#8e5ea2", "#b8860b", "#555555")
 STYLE = (
@@ -25,10 +26,12 @@ def over_time(
     unit: str,
     log: bool = False,
     phases: Sequence[tuple[float, float]] = (),
+    until_s: float = 0.0,
 ) -> str:
-    """`lines`: name -> points of (seconds, value); every second of `phases` is shaded."""
+    """`lines`: name -> points of (seconds, value), not joined over more than `APART_S`; every
+    second of `phases` is shaded; the axis reaches at least `until_s`."""
     values = [y for points in lines.values() for _, y in points if not log or y > 0]
-    last = max((x for points in lines.values() for x, _ in points), default=1.0)
+    last = max([until_s, *(x for points in lines.values() for x, _ in points)]) or 1.0
     scale, marks = _scale(values, log=log, length=HEIGHT - TOP - BOTTOM)
     across = (WIDTH - LEFT - RIGHT) / max(last, 1e-9)
     parts = [_text(LEFT, 18, f"{title} ({unit})", "title")]
@@ -48,12 +51,9 @@ def over_time(
     ]
     for number, (name, points) in enumerate(lines.items()):
         colour = COLOURS[number % len(COLOURS)]
-        drawn = " ".join(
-            f"{LEFT + x * across:.1f},{bottom - scale(y):.1f}"
-            for x, y in points
-            if not log or y > 0
-        )
-        parts.append(f'<polyline stroke="{colour}" points="{drawn}"/>')
+        for run in _runs([(x, y) for x, y in points if not log or y > 0]):
+            drawn = " ".join(f"{LEFT + x * across:.1f},{bottom - scale(y):.1f}" for x, y in run)
+            parts.append(f'<polyline stroke="{colour}" points="{drawn}"/>')
         parts.append(_key(number, name, colour))
     return _svg(HEIGHT, title, parts)
 
@@ -78,6 +78,15 @@ def ranges(title: str, rows: Sequence[tuple[str, Sequence[float]]], names: Seque
             parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{COLOURS[number]}"/>')
     parts += [_key(number, name, COLOURS[number]) for number, name in enumerate(names)]
     return _svg(height, title, parts)
+
+
+def _runs(points: Points) -> list[list[tuple[float, float]]]:
+    runs: list[list[tuple[float, float]]] = []
+    for x, y in points:
+        if not runs or x - runs[-1][-1][0] > APART_S:
+            runs.append([])
+        runs[-1].append((x, y))
+    return runs
 
 
 def _scale(
