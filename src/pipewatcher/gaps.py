@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import bisect
 import time
 import zlib
 from collections import Counter, defaultdict
@@ -24,10 +25,12 @@ from pipewatcher.errors import InvalidRequest, NotFound, NotPossible
 from pipewatcher.model import (
     DAY,
     IMPORT_ORIGIN_PREFIX,
+    MINUTE,
     NO_END,
     SECOND,
     Cadence,
     Closing,
+    Downtime,
     GapCause,
     GapColumns,
     GapMark,
@@ -45,6 +48,8 @@ REQUEST_MAX = 100_000
 """Gaps in one request to a vendor."""
 INCIDENT_SENSORS_MIN = 3
 INCIDENT_GRID_MIN: Micros = 30 * SECOND
+SENDERS_BACK: Micros = MINUTE
+"""How long after a downtime senders may take to connect again."""
 EVER = (-NO_END, NO_END)
 
 _Column = npt.NDArray[np.int64]
@@ -80,6 +85,8 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     end: Micros | None
     equipment_ids: list[str]
     expected: int
+    cause: GapCause | None
+    """`downtime`, or not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +222,8 @@ class GapLedger:
         await self._fresh()
         now = int(self._clock() * SECOND)
         columns, _ = await self._store.gaps(start, end, now)
-        return await asyncio.to_thread(_incidents, columns, now, limit)
+        downtimes = await self._registry.downtimes()
+        return await asyncio.to_thread(_incidents, columns, downtimes, now, limit)
 
     async def coverage(self, start: Micros, end: Micros, parts: int) -> list[float] | None:
         """The share of the plant's sensor time outside gaps in each of `parts` equal pieces of
@@ -279,9 +287,10 @@ class GapLedger:
         columns, mended = await self._store.gaps(*EVER, now, equipment_ids)
         cadences = await self._store.cadences()
         marks = await self._registry.gap_marks()
+        downtimes = await self._registry.downtimes()
         if equipment_ids is not None:
             marks = [mark for mark in marks if mark.equipment_id in equipment_ids]
-        return now, await asyncio.to_thread(Picture, columns, mended, marks, cadences)
+        return now, await asyncio.to_thread(Picture, columns, mended, marks, cadences, downtimes)
 
     def _check_possible(self) -> None:
         if not self.available:
@@ -298,7 +307,9 @@ class Picture:
         mended: MendedColumns,
         marks: Sequence[GapMark],
         cadences: Mapping[str, Cadence],
+        downtimes: Sequence[Downtime],
     ) -> None:
+        self._downtimes = downtimes
         self._steps = cadences
         self._names = columns.equipment_ids
         codes = {name: code for code, name in enumerate(self._names)} if marks else {}
@@ -361,7 +372,7 @@ class Picture:
             end=None if end == NO_END else end,
             expected=self._expected(code, start, min(end, now)),
             state=_STATES[self._states[at]],
-            cause=mark.cause if mark else None,
+            cause=(mark.cause if mark else None) or self._cause(code, start, min(end, now)),
             note=mark.note if mark else None,
             changed_by=mark.changed_by if mark else None,
             changed_at=mark.changed_at if mark else None,
@@ -412,6 +423,11 @@ class Picture:
             expected=self._expected(code, start, end),
             state=state,
         )
+
+    def _cause(self, code: int, start: int, end: int) -> GapCause | None:
+        cadence = self._steps.get(self._names[code])
+        step = cadence.effective if cadence else None
+        return _cause(self._downtimes, start, end, step) if step else None
 
     def _expected(self, code: int, start: int, end: int) -> int:
         cadence = self._steps.get(self._names[code])
@@ -580,7 +596,26 @@ def _coverage(
     return found
 
 
-def _incidents(columns: GapColumns, now: Micros, limit: int) -> tuple[int, list[Incident]]:
+def _cause(
+    downtimes: Sequence[Downtime], start: Micros, end: Micros, cadence: Micros
+) -> GapCause | None:
+    """`downtime` when nothing is missing but what was due while we were away, and until the senders
+    were back. Downtimes with nothing due between them are one."""
+    first = start + cadence
+    at = bisect.bisect_right(downtimes, first, key=lambda downtime: downtime.start) - 1
+    if at < 0:
+        return None
+    back = downtimes[at].end
+    for later in downtimes[at + 1 :]:
+        if later.start > back + cadence + SENDERS_BACK:
+            break
+        back = later.end
+    return "downtime" if end - cadence <= back + SENDERS_BACK else None
+
+
+def _incidents(
+    columns: GapColumns, downtimes: Sequence[Downtime], now: Micros, limit: int
+) -> tuple[int, list[Incident]]:
     if not len(columns):
         return 0, []
     ends = np.minimum(columns.ends, now)
@@ -593,16 +628,17 @@ def _incidents(columns: GapColumns, now: Micros, limit: int) -> tuple[int, list[
     for number in np.argsort(-begins, kind="stable")[:limit].tolist():
         members = groups[number]
         last = int(columns.ends[members].max())
-        spans = zip(
+        spans = list(zip(
             columns.starts[members].tolist(), ends[members].tolist(),
             columns.cadences[members].tolist(), strict=True,
-        )  # fmt: skip
+        ))  # fmt: skip
         found.append(
             Incident(
                 start=int(begins[number]),
                 end=None if last == NO_END else last,
                 equipment_ids=[columns.equipment_ids[c] for c in columns.codes[members].tolist()],
                 expected=sum(expected_in_gap(*span) for span in spans),
+                cause=_cause(downtimes, *spans[0]),
             )
         )
     return len(groups), found

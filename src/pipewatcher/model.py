@@ -588,6 +588,14 @@ MarkState: TypeAlias = Literal["open", "requested", "accepted"]
 GapCause: TypeAlias = Literal["device", "gateway", "downtime", "unknown"]
 
 
+class Downtime(msgspec.Struct, frozen=True, kw_only=True):
+    """`[start, end)` in which the historian itself took nothing: from the last instant at which it
+    is known to have run to its being ready again."""
+
+    start: Micros
+    end: Micros
+
+
 class GapMark(msgspec.Struct, frozen=True, kw_only=True):
     """What a person did about a gap. Sensor and `start` name it; `end` is where it ended, or now,
     when it was marked: what of it is filled since is seen in the readings."""

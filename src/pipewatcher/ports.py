@@ -11,6 +11,7 @@ from pipewatcher.model import (
     Batch,
     Cadence,
     DeadLetter,
+    Downtime,
     Dropped,
     Features,
     Forecast,
@@ -345,6 +346,18 @@ class GapRegistry(Protocol):
         ...
 
 
+class DowntimeRegistry(Protocol):
+    """When the historian itself was away."""
+
+    async def downtimes(self) -> list[Downtime]:
+        """Oldest first; none overlaps another."""
+        ...
+
+    async def add_downtime(self, downtime: Downtime) -> None:
+        """Replaces the one with the same start; durable when it returns."""
+        ...
+
+
 class RetentionRegistry(Protocol):
     """For how long raw readings are kept."""
 
@@ -405,6 +418,7 @@ class Registry(
     PeopleRegistry,
     DeadLetterRegistry,
     GapRegistry,
+    DowntimeRegistry,
     RetentionRegistry,
     NoticeRegistry,
     Protocol,

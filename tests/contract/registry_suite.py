@@ -11,6 +11,7 @@ import pytest
 
 from contract.registry_audit_suite import RegistryAuditSuite
 from contract.registry_dead_letters_suite import RegistryDeadLettersSuite
+from contract.registry_downtimes_suite import RegistryDowntimesSuite
 from contract.registry_gaps_suite import RegistryGapsSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from contract.registry_notices_suite import RegistryNoticesSuite
@@ -39,6 +40,7 @@ class RegistrySuite(
     RegistryAuditSuite,
     RegistryPeopleSuite,
     RegistryGapsSuite,
+    RegistryDowntimesSuite,
     RegistryRetentionSuite,
     RegistryNoticesSuite,
 ):

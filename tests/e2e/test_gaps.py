@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -151,3 +153,27 @@ async def _killed_while_setting(server: Server, seconds: int | None) -> bool:
         server.kill()
         [answer] = await asyncio.gather(setting, return_exceptions=True)
     return isinstance(answer, httpx.Response) and answer.status_code == 200
+
+
+async def test_a_gap_over_kill_9_is_our_own(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data")
+    for part in range(2):
+        server.start()
+        async with server.client() as api:
+            for n in range(12):
+                now = datetime.now(UTC).isoformat()
+                reading = {"equipmentId": "OWN-1", "timestamp": now, "value": n}
+                assert (await api.post("/api/v1/readings", json=reading)).status_code == 204
+                await asyncio.sleep(0.5)
+            if part == 0:
+                path = "/api/v1/sensors/OWN-1"
+                assert (await api.patch(path, json={"cadenceSeconds": 2})).status_code == 200
+                server.kill()
+                await asyncio.sleep(10)
+                continue
+            items = (await api.get("/api/v1/gaps", params={"equipmentId": "OWN-1"})).json()
+            [gap] = items["items"]
+            assert (gap["cause"], gap["changedBy"]) == ("downtime", None)
+            [line] = (await api.get("/api/v1/gaps/incidents")).json()["items"]
+            assert line["cause"] == "downtime"
+    server.stop()

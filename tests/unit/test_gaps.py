@@ -12,7 +12,7 @@ from contract.readings_suite import NOON, batches_of
 from oracle import Write
 from pipewatcher.errors import InvalidRequest, NotFound
 from pipewatcher.gaps import GapLedger
-from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.model import DAY, HOUR, MINUTE, Downtime
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
@@ -165,6 +165,37 @@ async def test_a_gap_is_told_as_closed_once_nothing_of_it_is_left(plant: Plant) 
     await plant.write(*minutes("A", range(75, 90)))
     [closing] = await plant.ledger.closings(0)
     assert (closing.origin, closing.count, closing.equipment_id) == ("http:gw", 2, None)
+
+
+@pytest.mark.parametrize(
+    ("downtimes", "cause"),
+    [
+        ([], None),
+        ([(60, 89)], "downtime"),
+        ([(0, 1), (59.5, 90)], "downtime"),
+        ([(60, 70), (71, 80), (80.5, 89)], "downtime"),
+        ([(61, 89)], None),  # What was due at 60 was missed before.
+        ([(60, 80)], None),  # The senders were away for longer.
+        ([(74, 75)], None),
+        ([(60, 89), (500, 600)], "downtime"),
+    ],
+)
+async def test_a_gap_is_our_own_when_all_of_it_was_due_while_we_were_away(
+    plant: Plant, downtimes: list[tuple[float, float]], cause: str | None
+) -> None:
+    for start, end in downtimes:
+        await plant.registry.add_downtime(
+            Downtime(start=NOON + int(start * MINUTE), end=NOON + int(end * MINUTE))
+        )
+    sensors = ("A", "B", "C")
+    await plant.write(*[w for s in sensors for w in minutes(s, range(60), range(91, 120))])
+    plant.now = NOON + 120 * MINUTE
+    found = (await plant.ledger.gaps()).items
+    assert [gap.cause for gap in found] == [cause] * 3
+    _, [incident] = await plant.ledger.incidents(NOON, plant.now)
+    assert (len(incident.equipment_ids), incident.cause) == (3, cause)
+    told = await plant.ledger.change(found[0].id, "ana", changes={"cause": "device"})
+    assert told.cause == "device"
 
 
 async def test_sensors_that_fell_silent_together_are_one_line(plant: Plant) -> None:

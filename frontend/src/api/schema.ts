@@ -1428,6 +1428,7 @@ export interface components {
         /**
          * GapItem
          * @description From the reading before it to the one after it; `end` is null while the silence goes on.
+         *         `cause` is what a person says, else `downtime` where PipeWatcher itself was away.
          */
         GapItem: {
             cause: ("device" | "downtime" | "gateway" | "unknown") | null;
@@ -1548,6 +1549,7 @@ export interface components {
          * @description Gaps of `sensors` sensors that begin and end together; the first 20 are named.
          */
         IncidentItem: {
+            cause: ("device" | "downtime" | "gateway" | "unknown") | null;
             end: string | null;
             equipmentIds: string[];
             expected: number;

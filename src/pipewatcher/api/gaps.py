@@ -36,7 +36,8 @@ Id = Annotated[str, Field(max_length=64)]
 
 
 class GapItem(Camel):
-    """From the reading before it to the one after it; `end` is null while the silence goes on."""
+    """From the reading before it to the one after it; `end` is null while the silence goes on.
+    `cause` is what a person says, else `downtime` where PipeWatcher itself was away."""
 
     id: str
     equipment_id: str
@@ -65,6 +66,7 @@ class IncidentItem(Camel):
     sensors: int
     equipment_ids: list[str]
     expected: int
+    cause: GapCause | None
 
 
 class IncidentsPage(Camel):
@@ -155,6 +157,7 @@ async def incidents(
             sensors=len(line.equipment_ids),
             equipment_ids=line.equipment_ids[:20],
             expected=line.expected,
+            cause=line.cause,
         )
         for line in lines
     ]

@@ -22,6 +22,7 @@ from pipewatcher.registry.mongodb_database import (
     insert_missing,
 )
 from pipewatcher.registry.mongodb_dead_letters import MongoDBDeadLetters
+from pipewatcher.registry.mongodb_downtimes import MongoDBDowntimes
 from pipewatcher.registry.mongodb_gaps import MongoDBGaps
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
@@ -39,6 +40,7 @@ class MongoDBRegistry(
     MongoDBPeople,
     MongoDBDeadLetters,
     MongoDBGaps,
+    MongoDBDowntimes,
     MongoDBRetention,
     MongoDBNotices,
 ):

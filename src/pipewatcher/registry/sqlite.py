@@ -11,6 +11,7 @@ from pipewatcher.errors import NotFound
 from pipewatcher.model import ImportJob, Micros, Sensor
 from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
+from pipewatcher.registry.sqlite_downtimes import SQLiteDowntimes
 from pipewatcher.registry.sqlite_gaps import SQLiteGaps
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 from pipewatcher.registry.sqlite_notices import SQLiteNotices
@@ -28,6 +29,7 @@ class SQLiteRegistry(
     SQLitePeople,
     SQLiteDeadLetters,
     SQLiteGaps,
+    SQLiteDowntimes,
     SQLiteRetention,
     SQLiteNotices,
 ):

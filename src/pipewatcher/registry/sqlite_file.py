@@ -106,6 +106,9 @@ CREATE TABLE retention (
     only INTEGER PRIMARY KEY CHECK (only = 1), days INTEGER, changed_by TEXT,
     changed_at INTEGER NOT NULL) STRICT;
 """,
+    """
+CREATE TABLE downtime ("start" INTEGER PRIMARY KEY, "end" INTEGER NOT NULL) STRICT;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

@@ -76,6 +76,8 @@ async def serve(
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, running.stop.wanted.set)
             stopping = asyncio.create_task(_close_doors(running, server, mqtt))
+            if running.uptime is not None:
+                await run_in(doors, running.uptime.run(), running.stop)
             for broker in running.brokers:
                 await run_in(doors, broker.run(), running.stop)
             if started is not None:

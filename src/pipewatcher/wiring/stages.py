@@ -36,6 +36,7 @@ from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.sources.mqtt_broker import BrokerSource
 from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.sources.mqtt_topics import TopicRules
+from pipewatcher.uptime import Uptime
 from pipewatcher.watch import Watch
 from pipewatcher.wiring.engines import check_roles, engine
 from pipewatcher.wiring.supervision import Stop, run_in
@@ -73,6 +74,8 @@ class Historian:
     imports: ImportService | None
     live: Live | None
     balance: Balance | None
+    uptime: Uptime | None
+    """Not running yet: it is up when its doors are."""
     authenticator: Authenticator
     sessions: Sessions
     people: People
@@ -204,6 +207,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             imports=imports,
             live=live,
             balance=balance,
+            uptime=None if shared else Uptime(registry, data_dir / "up"),
             authenticator=authenticator,
             sessions=sessions,
             people=People(registry, passwords),
