@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pipewatcher.errors import BodyTooLarge, DiskFull
+from pipewatcher.errors import BodyTooLarge, Busy, DiskFull, StoreUnavailable
 from pipewatcher.sources.csv_dialect import REASON, Dialect, LineFault, field_starts
 from pipewatcher.sources.csv_reader import BadRow
 
@@ -62,21 +62,26 @@ class Spool:
 
     async def receive(self, chunks: AsyncIterator[bytes], admit: Callable[[], None]) -> Upload:
         """Returns once everything is synced. Raises `BodyTooLarge`, and what `admit` raises, which
-        is asked before each write, or `DiskFull`; then nothing is left behind."""
+        is asked before each write, `DiskFull` or `StoreUnavailable`; then nothing is left behind.
+        """
         path = self._folder / f"upload-{uuid.uuid4().hex}"
         try:
             total, sha256 = await _spool(chunks, path, admit)
         except BaseException as error:
             path.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-                raise DiskFull from error
+            if isinstance(error, OSError):
+                raise _as_busy(error) from error
             raise
         return Upload(path=path, bytes_total=total, content_sha256=sha256)
 
     def keep(self, upload: Upload, import_id: int) -> None:
-        """The upload is this import's, also after a crash, when it returns."""
-        upload.path.rename(self.file(import_id))
-        _sync_folder(self._folder)
+        """The upload is this import's, also after a crash, when it returns. Raises as `receive`:
+        then it may be or not."""
+        try:
+            upload.path.rename(self.file(import_id))
+            _sync_folder(self._folder)
+        except OSError as error:
+            raise _as_busy(error) from error
 
 
 class RejectedRows:
@@ -148,6 +153,12 @@ async def _spool(
         await asyncio.to_thread(write, file, bytes(waiting))
         await asyncio.to_thread(_sync, file)
     return total, sha256.hexdigest()
+
+
+def _as_busy(error: OSError) -> Busy:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull()
+    return StoreUnavailable(f"The disk does not take the upload: {error.strerror}.")
 
 
 def _sync(file: BinaryIO) -> None:
