@@ -76,6 +76,10 @@ class Server:
         return self._log_path.read_text("utf-8", "replace")
 
     @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -28,10 +28,18 @@ class KafkaCluster:
     """
 
     def __init__(
-        self, folder: Path, nodes: int = 1, *, user: str | None = None, password: str = ""
+        self,
+        folder: Path,
+        nodes: int = 1,
+        *,
+        user: str | None = None,
+        password: str = "",
+        advertised: Sequence[int] | None = None,
     ) -> None:
+        """`advertised`: the ports by which clients come, where a proxy stands before each node."""
         self._folder = folder
-        self._clients = [free_port() for _ in range(nodes)]
+        self.ports = [free_port() for _ in range(nodes)]
+        self._advertised = self.ports if advertised is None else advertised
         self._internal = [free_port() for _ in range(nodes)]
         self._controllers = [free_port() for _ in range(nodes)]
         self._user = user
@@ -41,7 +49,7 @@ class KafkaCluster:
     @property
     def servers(self) -> str:
         """`host:port,…` as clients want it."""
-        return ",".join(f"127.0.0.1:{port}" for port in self._clients)
+        return ",".join(f"127.0.0.1:{port}" for port in self._advertised)
 
     def url(self, topic: str = "readings", **parameters: object) -> str:
         sign_in = f"{self._user}:{self._password}@" if self._user else ""
@@ -84,7 +92,7 @@ class KafkaCluster:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
-        if not accepts(self._clients[n]):
+        if not accepts(self.ports[n]):
             return False
         sign_in = {
             "security.protocol": "SASL_PLAINTEXT",
@@ -94,7 +102,7 @@ class KafkaCluster:
         }
         admin = AdminClient(
             {
-                "bootstrap.servers": f"127.0.0.1:{self._clients[n]}",
+                "bootstrap.servers": f"127.0.0.1:{self.ports[n]}",
                 "log_level": 0,
                 **(sign_in if self._user else {}),
             }
@@ -105,7 +113,7 @@ class KafkaCluster:
             return False
 
     def _settings(self, n: int, folder: Path) -> dict[str, object]:
-        nodes = len(self._clients)
+        nodes = len(self.ports)
         replicas = min(3, nodes)
         insync = 2 if nodes >= 3 else 1
         client = "SASL_PLAINTEXT" if self._user else "PLAINTEXT"
@@ -115,10 +123,10 @@ class KafkaCluster:
             "controller.quorum.voters": ",".join(
                 f"{k + 1}@127.0.0.1:{port}" for k, port in enumerate(self._controllers)
             ),
-            "listeners": f"CLIENT://127.0.0.1:{self._clients[n]},"
+            "listeners": f"CLIENT://127.0.0.1:{self.ports[n]},"
             f"INTERNAL://127.0.0.1:{self._internal[n]},"
             f"CONTROLLER://127.0.0.1:{self._controllers[n]}",
-            "advertised.listeners": f"CLIENT://127.0.0.1:{self._clients[n]},"
+            "advertised.listeners": f"CLIENT://127.0.0.1:{self._advertised[n]},"
             f"INTERNAL://127.0.0.1:{self._internal[n]}",
             "listener.security.protocol.map": f"CLIENT:{client},INTERNAL:PLAINTEXT,"
             "CONTROLLER:PLAINTEXT",

@@ -1,0 +1,100 @@
+"""Runs faults one after another under load and checks everything; what fails can be repeated:
+
+python -m faults SET-UP --seed N --faults N [--only KIND]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.check import check, check_balance
+from faults.imports import Importer, stored
+from faults.kinds_of_servers import KINDS
+from faults.load import load
+from faults.scene import Scene, descriptors, resident_mb
+from faults.setups import SET_UPS
+
+BETWEEN_S = (0.3, 1.2)
+FAULT_WITHIN_S = 180.0
+DESCRIPTORS_GROWN_MAX = 40
+RESIDENT_MB_MAX = 1_200
+STORED_WITHIN_S = 120.0
+
+
+@dataclass
+class Report:
+    set_up: str
+    seed: int
+    faults: Counter[str] = field(default_factory=Counter)
+    acknowledged: Counter[str] = field(default_factory=Counter)
+    compared: int = 0
+    slowest: dict[str, float] = field(default_factory=dict)
+    """By kind: seconds from its end until every door had acknowledged something new."""
+    resident_mb: int = 0
+    unanswered: int = 0
+
+
+async def run(set_up: str, seed: int, faults: int, folder: Path, only: str | None = None) -> Report:
+    """Raises `AssertionError` with the command that repeats it."""
+    report = Report(set_up, seed)
+    log = [f"python -m faults {set_up} --seed {seed} --faults {faults}"]
+    log[0] += f" --only '{only}'" if only else ""
+    try:
+        rng = random.Random(seed)
+        async with SET_UPS[set_up](folder, rng) as scene:
+            await _faults(scene, report, faults, only, log)
+    except (Exception, ExceptionGroup) as error:
+        raise AssertionError(f"{error}\n{'; '.join(log[1:])}\nrepeat it: {log[0]}") from error
+    return report
+
+
+async def _faults(
+    scene: Scene, report: Report, count: int, only: str | None, log: list[str]
+) -> None:
+    importer = Importer(scene.api_url, scene.gateway_url, scene.ledger, scene.can_undo)
+    possible = [k for k in KINDS.values() if k.possible(scene) and only in {None, k.name}]
+    assert possible, f"no such kind of fault here: {only}"
+    order = list(itertools.islice(itertools.cycle(possible), count))
+    scene.rng.shuffle(order)
+    async with load(
+        scene.doors, importer, scene.ledger, random.Random(report.seed)
+    ) as scene.senders:
+        await scene.all_doors_answer()
+        before = {name: (s.pid, descriptors(s)) for name, s in scene.ours.items()}
+        for kind in order:
+            await asyncio.sleep(scene.rng.uniform(*BETWEEN_S))
+            scene.note = ""
+            log.append(kind.name)
+            began = time.monotonic()
+            async with asyncio.timeout(FAULT_WITHIN_S):
+                await kind.act(scene)
+            log[-1] += f" ({scene.note}; {time.monotonic() - began:.1f} s)"
+            took = await scene.all_doors_answer()
+            print(f"{log[-1]}, then {took:.1f} s", file=sys.stderr, flush=True)
+            report.faults[kind.name] += 1
+            report.slowest[kind.name] = max(took, report.slowest.get(kind.name, 0))
+            async with scene.api() as api:
+                await check_balance(api)
+    async with asyncio.timeout(STORED_WITHIN_S), scene.api() as api:
+        await stored(api)
+    await importer.settle()
+    async with scene.api() as api:
+        await stored(api)
+        await asyncio.sleep(2)  # folded: what is learned of a sensor stands still
+        report.compared = await check(api, scene.ledger, cadences=scene.can_undo)
+        await check_balance(api)
+    report.acknowledged = scene.ledger.by_door
+    report.unanswered = len(scene.ledger.spent)
+    for name, server in scene.ours.items():
+        report.resident_mb = max(report.resident_mb, resident_mb(server))
+        assert report.resident_mb < RESIDENT_MB_MAX, f"{name} has {report.resident_mb} MB"
+        if before[name][0] == server.pid:
+            grown = descriptors(server) - before[name][1]
+            assert grown < DESCRIPTORS_GROWN_MAX, f"{name} has {grown} more descriptors"

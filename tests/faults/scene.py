@@ -1,0 +1,104 @@
+"""What the faults act on: our processes, the servers around them, and the proxies between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import resource
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from faults import power
+from faults.doors import Door
+from faults.ledger import Ledger
+from faults.proxy import Proxy
+from faults.shim import Shim
+from server import AUTH, Server
+from servers.kafka import KafkaCluster
+from servers.process import ServerProcess
+
+ANSWERS_WITHIN_S = 30.0
+POLL_S = 0.05
+
+
+@dataclass
+class Scene:
+    folder: Path
+    ours: dict[str, Server]
+    rng: random.Random
+    ledger: Ledger = field(default_factory=Ledger)
+    shims: dict[str, Shim] = field(default_factory=dict)
+    servers: dict[str, ServerProcess] = field(default_factory=dict)
+    proxies: dict[str, Proxy] = field(default_factory=dict)
+    doors: Sequence[Door] = ()
+    senders: Sequence[asyncio.Task[None]] = ()
+    api_url: str = ""
+    gateway_url: str = ""
+    can_undo: bool = True
+    certificate: tuple[Path, Path] | None = None
+    https_port: int = 0
+    kafka: KafkaCluster | None = None
+    note: str = ""
+    """What the fault at work chose, for who reads of it."""
+
+    def api(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.api_url, headers=AUTH, timeout=60)
+
+    def one_of_ours(self) -> tuple[str, Server]:
+        name = self.rng.choice(sorted(self.ours))
+        self.note = name
+        return name, self.ours[name]
+
+    async def kill(self, name: str) -> None:
+        await asyncio.to_thread(self.ours[name].kill)
+        if name in self.shims:
+            power.tidy(self.shims[name].journal)
+
+    async def start(self, name: str) -> None:
+        await asyncio.to_thread(self.ours[name].start)
+
+    async def all_doors_answer(self) -> float:
+        """Seconds until each door has acknowledged a reading that it was sent from now on."""
+        loop = asyncio.get_running_loop()
+        began, before = loop.time(), self.ledger.by_door.copy()
+        names = {door.name for door in self.doors}
+        while waiting := {n for n in names if self.ledger.by_door[n] == before[n]}:
+            took = loop.time() - began
+            assert took < ANSWERS_WITHIN_S, f"{waiting} do not answer {took:.0f} s after the fault"
+            assert not any(sender.done() for sender in self.senders), "a sender has ended"
+            for name, server in self.ours.items():
+                assert server.runs, f"{name} has ended:\n{server.output()[-3_000:]}"
+            await asyncio.sleep(POLL_S)
+        return loop.time() - began
+
+
+@contextlib.asynccontextmanager
+async def through(scene: Scene, proxies: dict[str, Proxy]) -> AsyncIterator[None]:
+    scene.proxies |= proxies
+    try:
+        for proxy in proxies.values():
+            await proxy.start()
+        yield
+    finally:
+        for proxy in proxies.values():
+            await proxy.stop()
+
+
+def descriptors(server: Server) -> int:
+    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+
+
+def address_space(server: Server) -> int:
+    """Bytes."""
+    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
+
+
+def resident_mb(server: Server) -> int:
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) // 1024

@@ -1,0 +1,189 @@
+"""The set-ups, as real processes: `embedded`, `broker` and `split`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import TypeAlias
+
+from certificates import self_signed
+from faults.doors import HttpDoor, MqttDoor
+from faults.proxy import Proxy
+from faults.scene import Scene, through
+from faults.shim import Shim
+from plant import PARTITIONS
+from server import OF_TESTS, TOKEN, Server
+from servers.influxdb import InfluxDB
+from servers.kafka import KafkaCluster
+from servers.mongodb import MongoDB
+from servers.mosquitto import DEVICE, PIPEWATCHER, Mosquitto
+from servers.process import free_port
+
+SetUp: TypeAlias = Callable[[Path, random.Random], AbstractAsyncContextManager[Scene]]
+BATCH = 50
+
+
+@contextlib.asynccontextmanager
+async def embedded(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
+    """One process, its doors behind proxies, its disk and clock behind the shim."""
+    async with _one_process(folder, rng) as scene:
+        yield scene
+
+
+@contextlib.asynccontextmanager
+async def broker(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
+    """The same, which also takes readings from Mosquitto."""
+    with Mosquitto(folder / "mosquitto") as mosquitto:
+        link = Proxy(mosquitto.port, free_port())
+        url = _by(link, mosquitto.url())
+        async with _one_process(folder, rng, mqtt_broker=url) as scene:
+            scene.servers["mosquitto"] = mosquitto
+            scene.doors = [*scene.doors, *_devices(mosquitto)]
+            async with through(scene, {"mosquitto": link}):
+                yield scene
+
+
+@contextlib.asynccontextmanager
+async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
+    """Each role as processes of its own on three Kafka nodes, InfluxDB, MongoDB's protocol and
+    Mosquitto, each server behind a proxy."""
+    kafka_links = [free_port() for _ in range(3)]
+    kafka = KafkaCluster(folder / "kafka", 3, advertised=kafka_links)
+    influxdb, mongodb = InfluxDB(folder / "influxdb"), MongoDB(folder / "mongodb")
+    mosquitto = Mosquitto(folder / "mosquitto")
+    links = {
+        **{f"kafka-{n + 1}": Proxy(kafka.ports[n], link) for n, link in enumerate(kafka_links)},
+        "influxdb": Proxy(influxdb.port, free_port()),
+        "mongodb": Proxy(mongodb.port, free_port()),
+        "mosquitto": Proxy(mosquitto.port, free_port()),
+    }
+    shared = {
+        "commit_log": kafka.url(partitions=PARTITIONS),
+        "readings": _by(links["influxdb"], influxdb.url()),
+        "registry": _by(links["mongodb"], mongodb.url()),
+    }
+    ours = {
+        name: Server(folder / name, roles=name.partition("-")[0], **shared, **own)
+        for name, own in _processes(_by(links["mosquitto"], mosquitto.url()))
+    }
+    scene = Scene(folder=folder, ours=ours, rng=rng, can_undo=False)
+    scene.servers = {f"kafka-{n + 1}": node for n, node in enumerate(kafka.brokers)}
+    scene.servers |= {"influxdb": influxdb, "mongodb": mongodb, "mosquitto": mosquitto}
+    async with through(scene, links):
+        try:
+            await asyncio.gather(
+                *(asyncio.to_thread(s.start) for s in (kafka, influxdb, mongodb, mosquitto))
+            )
+            # The first makes what they share.
+            await scene.start("api-1")
+            await asyncio.gather(*(scene.start(name) for name in ours if name != "api-1"))
+            scene.kafka = kafka
+            scene.api_url = ours["api-1"].url
+            gateways = [ours["gateway-1"], ours["gateway-2"]]
+            scene.gateway_url = gateways[0].url
+            scene.doors = [
+                *(HttpDoor(gateway.url, 1) for gateway in gateways),
+                *(HttpDoor(gateway.url, BATCH) for gateway in gateways),
+                *(
+                    MqttDoor("mqtt listener", _port_of(gateway), "any", TOKEN, LISTENER_TOPIC)
+                    for gateway in gateways
+                ),
+                *_devices(mosquitto),
+            ]
+            yield scene
+        finally:
+            for server in ours.values():
+                if server.runs:
+                    await asyncio.to_thread(server.kill)
+            for each in (kafka, influxdb, mongodb, mosquitto):
+                await asyncio.to_thread(each.stop)
+
+
+SET_UPS: dict[str, SetUp] = {"embedded": embedded, "broker": broker, "split": split}
+
+
+def _processes(broker: str) -> Iterator[tuple[str, dict[str, object]]]:
+    """Each with the ports that it keeps when it is started again."""
+    for name in (
+        *("gateway-1", "gateway-2", "writer-1", "writer-2", "writer-3"),
+        *("discovery-1", "api-1", "api-2"),
+    ):
+        own: dict[str, object] = {"http_port": free_port()}
+        if name.startswith("gateway"):
+            own |= {"mqtt_port": free_port(), "mqtt_broker": broker}
+        yield name, own
+
+
+def _by(link: Proxy, url: str) -> str:
+    """The server's URL, but by the proxy."""
+    assert f":{link.target}/" in url
+    return url.replace(f":{link.target}/", f":{link.port}/")
+
+
+def _port_of(gateway: Server) -> Callable[[], int]:
+    port = gateway.mqtt_port
+    return lambda: port
+
+
+@contextlib.asynccontextmanager
+async def _one_process(
+    folder: Path, rng: random.Random, **settings: object
+) -> AsyncIterator[Scene]:
+    data = folder / "data"
+    http, https, mqtt = free_port(), free_port(), free_port()
+    doors = {"http door": Proxy(http, free_port()), "mqtt door": Proxy(mqtt, free_port())}
+    shim = Shim(folder / "shim", data, journal=True)
+    certificate = self_signed(folder)
+    server = Server(
+        data,
+        environment={**OF_TESTS, **shim.environment},
+        http_port=http,
+        https_port=https,
+        mqtt_port=mqtt,
+        mqtt_tls_port="off",
+        tls_cert_file=certificate[0],
+        tls_key_file=certificate[1],
+        **settings,
+    )
+    url = f"http://127.0.0.1:{doors['http door'].port}"
+    scene = Scene(
+        folder=folder,
+        ours={"all roles": server},
+        rng=rng,
+        shims={"all roles": shim},
+        api_url=f"http://127.0.0.1:{http}",
+        gateway_url=url,
+        certificate=certificate,
+        https_port=https,
+    )
+    scene.doors = [
+        *(HttpDoor(url, 1) for _ in range(3)),
+        HttpDoor(url, BATCH),
+        *(
+            MqttDoor("mqtt listener", lambda: doors["mqtt door"].port, "any", TOKEN, LISTENER_TOPIC)
+            for _ in range(2)
+        ),
+    ]
+    async with through(scene, doors):
+        await scene.start("all roles")
+        try:
+            yield scene
+        finally:
+            if server.runs:
+                await scene.kill("all roles")
+
+
+LISTENER_TOPIC = "plant/readings"
+
+
+def _devices(mosquitto: Mosquitto) -> list[MqttDoor]:
+    """They speak to the broker itself: that link is not ours."""
+    assert PIPEWATCHER != DEVICE
+    topic, password = f"plant/{DEVICE}/readings", mosquitto.passwords[DEVICE]
+    return [
+        MqttDoor("mqtt broker", lambda: mosquitto.port, DEVICE, password, topic) for _ in range(2)
+    ]
