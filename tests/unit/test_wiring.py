@@ -4,8 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from pathlib import Path
 
-from pipewatcher.wiring import supervision
+from pipewatcher.wiring import stages, supervision
+
+
+def test_a_data_folder_has_one_name_and_a_power_cut_does_not_leave_it_empty(
+    tmp_path: Path,
+) -> None:
+    """Imports are carried out by the folder that acknowledged them, known by this name."""
+    path = tmp_path / "installation"
+    name = stages._installation(path)
+    assert len(name) == 32
+    assert stages._installation(path) == name
+    path.write_text("")
+    again = stages._installation(path)
+    assert len(again) == 32
+    assert stages._installation(path) == again
 
 
 async def test_a_stage_whose_driver_swallows_a_cancel_is_stopped_all_the_same() -> None:

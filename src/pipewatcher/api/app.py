@@ -16,6 +16,7 @@ from pipewatcher import __version__
 from pipewatcher.api import (
     audit,
     averages,
+    backups,
     dead_letters,
     dry_run,
     gaps,
@@ -80,6 +81,7 @@ BODIES = [
     imports.UndoPreviewItem,
     dry_run.ForecastItem,
     retention.RetentionItem,
+    backups.BackupItem,
     gaps.GapItem,
     gaps.GapsPage,
     gaps.IncidentsPage,
@@ -108,6 +110,7 @@ _RESOURCES = (
     dry_run,
     gaps,
     retention,
+    backups,
     live,
     notifications,
     dead_letters,

@@ -179,6 +179,25 @@ class DeadLetters(Protocol):
     async def replay(self, letter_id: int, by: str) -> Receipt: ...
 
 
+class BackupMade(Protocol):
+    @property
+    def folder(self) -> str: ...
+    @property
+    def files(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def stood_still_s(self) -> float: ...
+
+
+class Backups(Protocol):
+    """Copies of the data folder, as `backup.Backups` makes them."""
+
+    async def make(self, folder: Path) -> BackupMade: ...
+
+
 class LiveEvent(Protocol):
     @property
     def id(self) -> str: ...
@@ -204,6 +223,8 @@ class Answers:
     imports: Imports
     live: Live
     dead_letters: DeadLetters
+    backups: Backups | None
+    """None where an engine is a server of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

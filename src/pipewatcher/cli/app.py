@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -137,6 +138,32 @@ def doctor(
     from pipewatcher.settings import load_settings
 
     raise typer.Exit(examine(load_settings(config, data_dir=data_dir, http_port=http_port)))
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A folder that is not there yet.")],
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Copy the data folder, also while the server runs; everything acknowledged is in it."""
+    from pipewatcher.cli.backing_up import back_up
+    from pipewatcher.settings import load_settings
+
+    back_up(load_settings(config, data_dir=data_dir), folder)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="What `backup` made.")],
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a data folder, which must be new or empty, of a backup; every file is verified."""
+    from pipewatcher.cli import backing_up
+    from pipewatcher.settings import load_settings
+
+    backing_up.restore(load_settings(config, data_dir=data_dir), folder)
 
 
 @app.command()

@@ -167,6 +167,17 @@ class SQLiteCommitLog:
             return recent
         return await self._loop.run_in_executor(self._reader, self._total_before, entry)
 
+    def copy_to(self, folder: Path) -> None:
+        """As it is at this moment; from any thread. Raises `CommitLogUnavailable`, `DiskFull`."""
+        try:
+            with (
+                closing(sqlite3.connect(self._path)) as source,
+                closing(sqlite3.connect(folder / self._path.name)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise _as_error(error) from error
+
     def backlog(self) -> Backlog:
         return self._undelivered.backlog(time.time())
 

@@ -88,6 +88,7 @@ _TABLE: dict[str, Roles | None] = {
     "DELETE /api/v1/users/{id}/sessions": ADMINISTER,
     "GET /api/v1/retention": READ,
     "PUT /api/v1/retention": ADMINISTER,
+    "POST /api/v1/backups": ADMINISTER,
     "GET /api/v1/audit": ADMINISTER,
     "GET /api/v1/audit/verify": ADMINISTER,
 }

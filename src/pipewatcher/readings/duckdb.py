@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -229,6 +230,11 @@ class DuckDBStore:
 
     async def books(self) -> StoreBooks:
         return await self._ask(books)
+
+    async def copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
+        """Copies the file with its WAL, as a crash at this moment would leave them. Nothing is
+        stored meanwhile, nor before `beside` has returned; questions are answered."""
+        await self._on(self._readers, lambda: self._copy_to(folder, beside))
 
     async def stats(self) -> StoreStats:
         total = await self._ask(
@@ -489,6 +495,18 @@ class DuckDBStore:
         with self._fold_lock:
             now = int(self._clock() * SECOND)
             return days.roll_one(self._cursor(), now) or self._recluster.step(self._cursor(), now)
+
+    def _copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
+        with self._fold_lock, self._commit_lock:
+            generation = self._generation
+            self._cursor()
+            for path in (self._path, self._wal):
+                if path.exists():
+                    shutil.copyfile(path, folder / path.name)
+            beside()
+            # Whoever opened the file again did not wait for the locks.
+            if generation != self._generation:
+                raise StoreUnavailable
 
     def _checkpoint(self) -> None:
         """DuckDB refuses it beside a writer, and while a question runs that is older than the

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -133,6 +134,17 @@ class SQLiteFile:
         if self._connection is not None:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
         self._thread.shutdown()
+
+    def copy_to(self, folder: Path) -> None:
+        """As it is at this moment; from any thread. Raises `StoreUnavailable`."""
+        try:
+            with (
+                closing(sqlite3.connect(self._path)) as source,
+                closing(sqlite3.connect(folder / self._path.name)) as target,
+            ):
+                source.backup(target)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"The registry cannot be copied: {error}.") from error
 
     async def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
         return await self._run(lambda connection: connection.execute(query, values).fetchall())

@@ -283,6 +283,7 @@ def _services(
             retention=running.retention,
             imports=running.imports,
             live=running.live,
+            backups=running.backups,
             dead_letters=DeadLetterDesk(
                 running.registry,
                 running.intake,

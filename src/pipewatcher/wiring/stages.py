@@ -7,13 +7,15 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
+from pipewatcher.backup import Backups
 from pipewatcher.balance import Balance
 from pipewatcher.cadences import Cadences
 from pipewatcher.dead_letters import DeadLetters
@@ -38,7 +40,7 @@ from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
 from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.uptime import Uptime
 from pipewatcher.watch import Watch
-from pipewatcher.wiring.engines import check_roles, engine
+from pipewatcher.wiring.engines import EMBEDDED, ENGINES, check_roles, engine, scheme_of
 from pipewatcher.wiring.supervision import Stop, run_in
 from pipewatcher.writer import GROUP as WRITER_GROUP
 from pipewatcher.writer import Writer
@@ -72,6 +74,8 @@ class Historian:
     cadences: Cadences | None
     retention: Keeper | None
     imports: ImportService | None
+    backups: Backups | None
+    """None where an engine is a server of its own."""
     live: Live | None
     balance: Balance | None
     uptime: Uptime | None
@@ -205,6 +209,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             cadences=cadences,
             retention=keeper,
             imports=imports,
+            backups=_backups(settings, registry, commit_log, store),
             live=live,
             balance=balance,
             uptime=None if shared else Uptime(registry, data_dir / "up"),
@@ -214,6 +219,13 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             openid=_openid(stack, settings, registry, sessions),
             stop=stop,
         )
+
+
+def _backups(settings: Settings, registry: Any, commit_log: Any, store: Any) -> Backups | None:
+    """The engines are told apart by their settings: only those of files can be copied."""
+    if any(scheme_of(getattr(settings, name)) not in EMBEDDED for name in ENGINES):
+        return None
+    return Backups(settings.data_dir, store, [registry, commit_log])
 
 
 async def _keeper(
@@ -308,9 +320,23 @@ async def _brokers(
 
 
 def _installation(path: Path) -> str:
-    """A name for this data folder that no other has."""
-    with contextlib.suppress(FileExistsError), path.open("x") as file:
+    """A name for this data folder that no other has. On the disk when it is returned: imports that
+    are acknowledged by it are carried out by nobody else."""
+    with contextlib.suppress(FileNotFoundError):
+        # Earlier versions did not sync it: a power cut left it empty.
+        if name := path.read_text():
+            return name
+    part = path.with_name(path.name + ".part")
+    with part.open("w") as file:
         file.write(uuid.uuid4().hex)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
     return path.read_text()
 
 
