@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from pipewatcher.sources.simulated_plant import SimulatedPlant
 from pipewatcher.sources.simulator import Faults, Simulator, Summary
 
@@ -102,3 +104,19 @@ async def test_a_gateway_that_was_away_sends_late_what_it_kept() -> None:
     assert summary.kept == 0
     assert summary.sent == summary.acknowledged == len(times)
     assert times != sorted(times)
+
+
+async def test_a_sensor_that_is_silent_in_the_plants_history_goes_on_being_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: set[str] = set()
+
+    def script(_: int, body: bytes) -> Answer:
+        sent.update(reading["equipmentId"] for reading in json.loads(body))
+        return 200, {"accepted": len(json.loads(body)), "errors": []}, ""
+
+    monkeypatch.setattr(SimulatedPlant, "silent", lambda _, sensors, times: sensors == 0)
+    async with answering(script) as url:
+        await run(url, batch=20, connections=1, faults=Faults(silences=True))
+    names = [sensor.equipment_id for sensor in PLANT.sensors]
+    assert sent == set(names[1:])

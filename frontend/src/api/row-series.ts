@@ -5,7 +5,7 @@ import { useEffect, useSyncExternalStore } from "react";
 import { railParts, sparkPath, type RailParts } from "@/lib/rail";
 
 import { api } from "./client";
-import type { GapSpan, WindowName } from "./types";
+import { WINDOW_MS, type GapSpan, type WindowName } from "./types";
 
 export interface RowSeries {
   path: string;
@@ -19,12 +19,6 @@ const BUCKETS: Record<WindowName, string> = {
   "48h": "30m",
   "7d": "2h",
   "30d": "12h",
-};
-const LENGTH_MS: Record<WindowName, number> = {
-  "24h": 86_400_000,
-  "48h": 172_800_000,
-  "7d": 604_800_000,
-  "30d": 2_592_000_000,
 };
 const FRESH_MS = 60_000;
 const SETTLE_MS = 60;
@@ -67,7 +61,7 @@ async function load(window: WindowName, ids: string[]): Promise<void> {
   const keys = ids.map((id) => keyOf(window, id));
   for (const key of keys) asked.add(key);
   const now = Math.floor(Date.now() / 1000) * 1000;
-  const start = new Date(now - LENGTH_MS[window]).toISOString();
+  const start = new Date(now - WINDOW_MS[window]).toISOString();
   const end = new Date(now).toISOString();
   try {
     const page = await api.series(ids, start, end, BUCKETS[window]);

@@ -36,6 +36,12 @@ export type Door = "mqtt" | "mqtt-broker" | "store";
 
 export const WINDOWS = ["24h", "48h", "7d", "30d"] as const;
 export type WindowName = (typeof WINDOWS)[number];
+export const WINDOW_MS: Record<WindowName, number> = {
+  "24h": 86_400_000,
+  "48h": 172_800_000,
+  "7d": 604_800_000,
+  "30d": 2_592_000_000,
+};
 
 export interface Problem {
   code: string;

@@ -6,7 +6,7 @@ export type Keys = Record<string, (event: KeyboardEvent) => void>;
 
 const TYPING = /^(INPUT|SELECT|TEXTAREA)$/;
 const SEQUENCE_MS = 2_000;
-let waiting: { key: string; at: number } | null = null;
+let waiting: KeyboardEvent | null = null;
 
 /** Keys of one screen, as "1", "c" or "g o" (one after the other). Not while somebody types, and
  * not with Ctrl, Alt or Meta: those belong to the browser. */
@@ -27,8 +27,7 @@ export function useKeys(keys: Keys): void {
         if (typing || target.closest("dialog, [role=menu]")) return;
       }
       const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-      const both =
-        waiting && event.timeStamp - waiting.at < SEQUENCE_MS ? `${waiting.key} ${key}` : "";
+      const both = follows(event) ? `${waiting?.key.toLowerCase() ?? ""} ${key}` : "";
       const found = kept.current[both] ?? kept.current[key];
       if (!found) return;
       event.preventDefault();
@@ -41,11 +40,12 @@ export function useKeys(keys: Keys): void {
   }, []);
 }
 
+/** Not of itself: the press that begins a sequence goes round to every screen's keys. */
+function follows(event: KeyboardEvent): boolean {
+  return waiting !== null && waiting !== event && event.timeStamp - waiting.timeStamp < SEQUENCE_MS;
+}
+
 /** Remembers the first key of a sequence; it stands once, in the shell. */
 export function beginSequence(event: KeyboardEvent): void {
-  const at = event.timeStamp;
-  // After this press has gone round, so that the first key is not taken for the second.
-  setTimeout(() => {
-    waiting = { key: event.key.toLowerCase(), at };
-  });
+  waiting = event;
 }

@@ -425,6 +425,7 @@ export const en = {
   importsCount: "{count} imports",
   wouldCloseGap: "Would close {count} gap",
   wouldCloseGaps: "Would close {count} gaps",
+  importsOne: "1 import",
   gapClosed: "{count} gap closed",
   gapsClosed: "{count} gaps closed",
   gapsPartly: "{count} filled in part",

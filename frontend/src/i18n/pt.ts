@@ -431,6 +431,7 @@ export const pt: Texts = {
   importsCount: "{count} importações",
   wouldCloseGap: "Fecharia {count} lacuna",
   wouldCloseGaps: "Fecharia {count} lacunas",
+  importsOne: "1 importação",
   gapClosed: "{count} lacuna fechada",
   gapsClosed: "{count} lacunas fechadas",
   gapsPartly: "{count} preenchidas em parte",

@@ -1,18 +1,19 @@
 import { FONT, token } from "./colours";
 
 const SCALE = 2;
+const MARGIN = 16;
 const NOTHING = /^(rgba\(.*, 0\)|transparent|none)$/;
 
 /** A chart that is made of elements, as a canvas: their grounds, borders, bars and words. */
 export function pictureOf(element: HTMLElement): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   const box = element.getBoundingClientRect();
-  canvas.width = Math.ceil(box.width * SCALE);
-  canvas.height = Math.ceil(box.height * SCALE);
+  canvas.width = Math.ceil((box.width + 2 * MARGIN) * SCALE);
+  canvas.height = Math.ceil((box.height + 2 * MARGIN) * SCALE);
   const pen = canvas.getContext("2d");
   if (!pen) return canvas;
   pen.scale(SCALE, SCALE);
-  pen.translate(-box.left, -box.top);
+  pen.translate(MARGIN - box.left, MARGIN - box.top);
   pen.textBaseline = "middle";
   const walk = document.createTreeWalker(element, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {

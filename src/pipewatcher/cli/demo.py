@@ -24,7 +24,7 @@ from pipewatcher.wiring import Historian, Opened, run
 
 STEP: Micros = 15 * MINUTE
 ROWS_PER_BATCH = 200_000
-FAULTS = Faults(bad=0.002, clock_ahead=0.0005, outages=0.002)
+FAULTS = Faults(bad=0.002, clock_ahead=0.0005, outages=0.002, silences=True)
 METADATA = ("name", "kind", "unit", "location", "equipment", "source", "range_min", "range_max")
 
 

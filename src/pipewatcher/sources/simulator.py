@@ -37,6 +37,8 @@ class Faults:
     """Of readings: stamped 15 minutes to a day in the future."""
     outages: float = 0.0
     """Of intervals: those in which a gateway begins to be away; it sends late what it kept."""
+    silences: bool = False
+    """Whether the plant's own outages go on: what they silence is never sent."""
 
 
 @dataclass(slots=True)
@@ -146,6 +148,9 @@ class Simulator:
 
     def _through_gateways(self, sensors: Ints, times: Ints, now: Micros) -> tuple[Ints, Ints, int]:
         """What gets out now: first what gateways that are back had kept, and how many those are."""
+        if self._faults.silences:
+            heard = ~self._plant.silent(sensors, times)
+            sensors, times = sensors[heard], times[heard]
         gateways = self._plant.gateways
         if self._faults.outages and len(times):
             rounds = (times[-1] - times[0]) / self._interval

@@ -6,8 +6,7 @@ import { useState, type FormEvent } from "react";
 import { identity, type Me } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
-import { fill, useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/instant";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
 
 /** Where I am signed in, my password and my second factor. */
 export function Account() {
@@ -35,7 +34,8 @@ export function Account() {
 }
 
 function Sessions() {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   const client = useQueryClient();
   const sessions = useQuery({ queryKey: ["sessions"], queryFn: identity.sessions });
   const end = async (id: string) => {
@@ -65,7 +65,7 @@ function Sessions() {
                 <td>
                   {one.address} <span className="quiet">{one.agent}</span>
                 </td>
-                <td>{moment(one.seen, language)}</td>
+                <td>{format.moment(one.seen)}</td>
                 <td>
                   {one.present ? (
                     texts.thisBrowser

@@ -6,12 +6,12 @@ import { useState } from "react";
 import { identity, type AuditEntry } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
-import { fill, useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/instant";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
 
 /** Who changed what: newest first, searched, exported, verified. */
 export function Audit() {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   const [q, setQ] = useState("");
   const [verdict, setVerdict] = useState<string | null>(null);
   const pages = useInfiniteQuery({
@@ -43,7 +43,7 @@ export function Audit() {
     URL.revokeObjectURL(link.href);
   };
   return (
-    <section className="panel" aria-label={texts.audit}>
+    <section className="panel audit" aria-label={texts.audit}>
       <h2>{texts.audit}</h2>
       <div className="row">
         <Field label={texts.searchAudit} type="search" value={q} onText={setQ} />
@@ -76,7 +76,7 @@ export function Audit() {
           <tbody>
             {entries.map((entry) => (
               <tr key={entry.id}>
-                <td>{moment(entry.at, language)}</td>
+                <td>{format.moment(entry.at)}</td>
                 <td>{entry.actor}</td>
                 <td>{entry.action}</td>
                 <td>{entry.target}</td>

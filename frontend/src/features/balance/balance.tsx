@@ -5,9 +5,8 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { StatusPage } from "@/api/types";
 import { Icon } from "@/components/icons";
-import { fill, useSpeech } from "@/i18n/language";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { count } from "@/lib/format";
-import { moment } from "@/lib/instant";
 import { csv, save } from "@/lib/save";
 
 /** What came in against what is stored: the difference is zero, or it is said loudly. */
@@ -54,6 +53,7 @@ function doorsCsv(doors: NonNullable<StatusPage["balance"]>["doors"]): Blob {
 
 function Sheet({ status }: { status: StatusPage }) {
   const { texts, language } = useSpeech();
+  const format = useFormat();
   const sheet = status.balance;
   if (sheet === null) return <p className="quiet">{texts.noBalance}</p>;
   const figures: [string, number][] = [
@@ -82,7 +82,7 @@ function Sheet({ status }: { status: StatusPage }) {
         )}
         <p className="quiet">
           {fill(texts.sinceStartLine, {
-            time: moment(status.started, language),
+            time: format.moment(status.started),
             received: count(status.stages.received, language),
             accepted: count(status.stages.accepted, language),
             rejected: count(status.stages.rejected, language),

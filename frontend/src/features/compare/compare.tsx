@@ -7,7 +7,7 @@ import { useCallback, useMemo, useState } from "react";
 
 import { api } from "@/api/client";
 import { useAverages } from "@/api/queries";
-import { WINDOWS, type WindowName } from "@/api/types";
+import { WINDOW_MS, WINDOWS, type WindowName } from "@/api/types";
 import { CopyButton } from "@/components/copy-button";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
@@ -25,12 +25,6 @@ import { CompareChart } from "./compare-chart";
 import { AXES_MAX, comparedOf, lanesByUnit, lanesEach, LETTERS } from "./series-of";
 import { Values } from "./values";
 
-const LENGTH_MS: Record<WindowName, number> = {
-  "24h": 86_400_000,
-  "48h": 172_800_000,
-  "7d": 604_800_000,
-  "30d": 2_592_000_000,
-};
 const BUCKETS: Record<WindowName, string> = { "24h": "5m", "48h": "10m", "7d": "30m", "30d": "2h" };
 type Mode = "unit" | "overlay" | "each";
 
@@ -52,7 +46,7 @@ export function Compare() {
     queryKey: ["series", "compare", window, ...ids],
     queryFn: () => {
       const end = Math.floor(Date.now() / 1000) * 1000;
-      const start = new Date(end - LENGTH_MS[window]).toISOString();
+      const start = new Date(end - WINDOW_MS[window]).toISOString();
       return api.series(ids, start, new Date(end).toISOString(), BUCKETS[window]);
     },
     enabled: ids.length > 0,

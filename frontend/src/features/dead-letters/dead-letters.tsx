@@ -6,9 +6,8 @@ import { useState } from "react";
 import { api } from "@/api/client";
 import type { DeadLetterItem, Door } from "@/api/types";
 import { Letter } from "@/features/dead-letters/letter";
-import { useSpeech } from "@/i18n/language";
+import { useFormat, useSpeech } from "@/i18n/language";
 import { count } from "@/lib/format";
-import { moment } from "@/lib/instant";
 
 const DOORS: Door[] = ["mqtt", "mqtt-broker", "store"];
 
@@ -115,7 +114,8 @@ interface TableProps {
 }
 
 function LetterTable({ letters, doors, openId, onOpen }: TableProps) {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   return (
     <div className="scroll">
       <table>
@@ -138,7 +138,7 @@ function LetterTable({ letters, doors, openId, onOpen }: TableProps) {
               }}
             >
               <td>
-                <button className="link">{moment(letter.received, language)}</button>
+                <button className="link">{format.moment(letter.received)}</button>
               </td>
               <td>{doors[letter.door]}</td>
               <td>{letter.topic || letter.client || "–"}</td>

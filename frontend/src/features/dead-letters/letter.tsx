@@ -4,9 +4,8 @@ import { useEffect, useRef, useState } from "react";
 
 import { api, ApiError } from "@/api/client";
 import type { DeadLetterItem } from "@/api/types";
-import { fill, useSpeech } from "@/i18n/language";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { bytes, count } from "@/lib/format";
-import { moment } from "@/lib/instant";
 
 interface Props {
   letter: DeadLetterItem;
@@ -18,6 +17,7 @@ interface Props {
 /** One dead letter, with what may be done about it. */
 export function Letter({ letter, door, onChange, onClose }: Props) {
   const { texts, language } = useSpeech();
+  const format = useFormat();
   const [draft, setDraft] = useState<string | null>(null);
   const [topic, setTopic] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -71,7 +71,7 @@ export function Letter({ letter, door, onChange, onClose }: Props) {
           #{letter.id} {door}
         </h2>
         <span className="quiet">
-          {moment(letter.received, language)} · {letter.client} ·{" "}
+          {format.moment(letter.received)} · {letter.client} ·{" "}
           {bytes(letter.payloadBytes, language)}
           {letter.editedBy !== null && ` · ${fill(texts.editedBy, { name: letter.editedBy })}`}
         </span>

@@ -50,7 +50,9 @@ export function History(props: Props) {
       <header className="row">
         <h2>{texts.history}</h2>
         <span className="quiet push">
-          {fill(texts.importsCount, { count: format.count(props.items.length) })}
+          {fill(props.items.length === 1 ? texts.importsOne : texts.importsCount, {
+            count: format.count(props.items.length),
+          })}
         </span>
       </header>
       <ul>

@@ -19,7 +19,7 @@ import { Empty } from "./empty";
 import { HeadlineStrip } from "./headline-strip";
 import { ByLocation, NewestSilences } from "./phone";
 import { PlantMap } from "./plant-map";
-import { SharedGap } from "./shared-gap";
+import { SharedGap, useIncidents } from "./shared-gap";
 
 const NOTHING: readonly AverageItem[] = [];
 
@@ -32,6 +32,7 @@ export function Overview() {
   const window = view.window;
   const averages = useAverages(window);
   const page = averages.data;
+  useIncidents(window);
   const items = useWithLiveStates(page?.items ?? NOTHING);
   const asOf = page ? Date.parse(page.end) : 0;
   const figures = useMemo(() => headline(items, asOf), [items, asOf]);
@@ -60,7 +61,7 @@ export function Overview() {
         title={texts.overview}
         about={page && `${format.minute(page.start)} → ${format.minute(page.end)}`}
       >
-        {page && <SharedGap window={window} start={page.start} items={items} />}
+        {page && <SharedGap window={window} items={items} />}
         <WindowSwitch value={window} onChange={view.setWindow} />
       </PageHead>
       {averages.isError && !page && (

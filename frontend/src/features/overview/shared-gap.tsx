@@ -4,26 +4,27 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 
 import { api } from "@/api/client";
-import type { AverageItem, WindowName } from "@/api/types";
+import { WINDOW_MS, type AverageItem, type WindowName } from "@/api/types";
 import { Mark } from "@/components/marks";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 
 const WORTH_TELLING = 3;
 
-/** The sentence that explains the cluster in the map: the largest gap that sensors share. */
-export function SharedGap(props: {
-  window: WindowName;
-  start: string;
-  items: readonly AverageItem[];
-}) {
-  const { texts } = useSpeech();
-  const format = useFormat();
-  const { data } = useQuery({
-    queryKey: ["gaps", "incidents", props.window],
-    queryFn: () => api.incidents(props.start),
+/** Asked for beside the means, not after them: the sentence comes with the map that it explains. */
+export function useIncidents(window: WindowName) {
+  return useQuery({
+    queryKey: ["gaps", "incidents", "shared", window],
+    queryFn: () => api.incidents(new Date(Date.now() - WINDOW_MS[window]).toISOString()),
     refetchInterval: 60_000,
     retry: false,
   });
+}
+
+/** The sentence that explains the cluster in the map: the largest gap that sensors share. */
+export function SharedGap(props: { window: WindowName; items: readonly AverageItem[] }) {
+  const { texts } = useSpeech();
+  const format = useFormat();
+  const { data } = useIncidents(props.window);
   const largest = data?.items.reduce(
     (a, b) => (b.sensors > a.sensors ? b : a),
     data.items[0] ?? NONE,

@@ -7,14 +7,14 @@ import { identity, type Role, type User } from "@/api/identity";
 import { reasonOf } from "@/components/fault";
 import { ShownOnce } from "@/components/shown-once";
 import { SureButton } from "@/components/sure-button";
-import { useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/instant";
+import { useFormat, useSpeech } from "@/i18n/language";
 
 const ROLES: Role[] = ["viewer", "operator", "admin"];
 
 /** Who may sign in, and links for those who are to. */
 export function People({ me }: { me: string }) {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   const client = useQueryClient();
   const users = useQuery({ queryKey: ["users"], queryFn: identity.users });
   const [role, setRole] = useState<Role>("viewer");
@@ -88,7 +88,7 @@ export function People({ me }: { me: string }) {
             {users.data.invitations.map((one) => (
               <li key={one.id} className="row">
                 {one.name ?? texts[one.role]} · {texts.by} {one.createdBy} · {texts.expires}{" "}
-                {moment(one.expires, language)}
+                {format.moment(one.expires)}
                 <button onClick={() => void run(() => identity.withdraw(one.id))}>
                   {texts.withdraw}
                 </button>
@@ -110,7 +110,8 @@ function Row({
   mine: boolean;
   run: (work: () => Promise<unknown>) => Promise<void>;
 }) {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   return (
     <tr>
       <td>
@@ -136,7 +137,7 @@ function Row({
         </select>
       </td>
       <td>{user.secondFactor ? texts.yes : texts.no}</td>
-      <td>{user.signedIn ? moment(user.signedIn, language) : texts.never}</td>
+      <td>{user.signedIn ? format.moment(user.signedIn) : texts.never}</td>
       <td>
         {!mine && (
           <div className="row">

@@ -89,6 +89,9 @@ export function LineChart(props: Props) {
       tickText: format.tickText,
       tick: format.tick,
       value: (value) => format.number(value, decimals),
+      meanText: narrow
+        ? format.number(mean, decimals)
+        : `${texts.mean.toLowerCase()}\n${format.number(mean, 2)}`,
       gapLabel: (seconds, long) =>
         long ? fill(texts.gapOf, { time: format.duration(seconds) }) : format.duration(seconds),
     });

@@ -16,6 +16,7 @@ export interface LineInput {
   to: number;
   bucketMs: number;
   mean: number | null;
+  meanText: string;
   silent: boolean;
   narrow: boolean;
   ticks: number[];
@@ -179,7 +180,10 @@ function seriesOf(input: LineInput, floor: number): NonNullable<EChartsOption["s
                 position: "end",
                 color: token("--t1"),
                 fontWeight: input.narrow ? 600 : 400,
-                formatter: input.value(input.mean),
+                // It may lie on a number of the axis, and is the one to be read.
+                backgroundColor: token("--bg1"),
+                padding: [2, 3],
+                formatter: input.meanText,
               },
             },
           }),

@@ -4,16 +4,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 
 import { api } from "@/api/client";
-import type { WindowName } from "@/api/types";
+import { WINDOW_MS, type WindowName } from "@/api/types";
 import { pointOf, refined, type LinePoint } from "@/lib/line";
 
 const REFRESH_MS = 15_000;
-export const LENGTH_MS: Record<WindowName, number> = {
-  "24h": 86_400_000,
-  "48h": 172_800_000,
-  "7d": 604_800_000,
-  "30d": 2_592_000_000,
-};
 /** Zoomed in further than this, the points are asked for anew and finer. */
 const DETAIL_SHARE = 0.6;
 const TEN_YEARS_MS = 3_650 * 86_400_000;
@@ -26,14 +20,14 @@ export function useLine(id: string, window: WindowName, zoom: { from: number; to
       const end = Math.floor(Date.now() / 1000) * 1000;
       return api.series(
         id,
-        new Date(end - LENGTH_MS[window]).toISOString(),
+        new Date(end - WINDOW_MS[window]).toISOString(),
         new Date(end).toISOString(),
       );
     },
     refetchInterval: REFRESH_MS,
     placeholderData: (previous, query) => (query?.queryKey[1] === id ? previous : undefined),
   });
-  const fine = zoom !== null && zoom.to - zoom.from < LENGTH_MS[window] * DETAIL_SHARE;
+  const fine = zoom !== null && zoom.to - zoom.from < WINDOW_MS[window] * DETAIL_SHARE;
   const detail = useQuery({
     queryKey: ["series", id, "detail", zoom?.from, zoom?.to],
     queryFn: () =>

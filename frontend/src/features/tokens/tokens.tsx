@@ -8,8 +8,7 @@ import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
 import { ShownOnce } from "@/components/shown-once";
 import { SureButton } from "@/components/sure-button";
-import { useSpeech } from "@/i18n/language";
-import { moment } from "@/lib/instant";
+import { useFormat, useSpeech } from "@/i18n/language";
 
 const ROLES: Role[] = ["device", "viewer", "operator", "admin"];
 const DAY_MS = 86_400_000;
@@ -141,7 +140,8 @@ function Row({
   onRotate: () => void;
   onRevoke: () => void;
 }) {
-  const { texts, language } = useSpeech();
+  const { texts } = useSpeech();
+  const format = useFormat();
   const some = [
     ...(token.writesPrefix ? [`${token.writesPrefix}…`] : []),
     ...(token.equipmentIds ?? []),
@@ -152,8 +152,8 @@ function Row({
       <td>{token.name}</td>
       <td>{texts[token.role]}</td>
       <td>{may ? some.join(", ") || texts.allSensors : "–"}</td>
-      <td>{token.lastUsed ? moment(token.lastUsed, language) : texts.never}</td>
-      <td>{token.expires ? moment(token.expires, language) : texts.never}</td>
+      <td>{token.lastUsed ? format.moment(token.lastUsed) : texts.never}</td>
+      <td>{token.expires ? format.moment(token.expires) : texts.never}</td>
       <td>
         <div className="row">
           <SureButton label={texts.rotate} onSure={onRotate} />
