@@ -11,6 +11,7 @@
 #     /opt/pipewatcher           the environments; `current` is the one that runs
 #     /etc/pipewatcher           settings and TLS files, readable by root and the service
 #     /var/lib/pipewatcher       readings and all else, readable by the service alone
+#     /var/backups/pipewatcher   where `pipewatcher backup` may write; --purge leaves it
 #     /usr/local/bin/pipewatcher the command, for root
 #
 # Settings of yours are kept, whatever is run again.
@@ -19,7 +20,7 @@ umask 022 # the service's user has to read what root lays here
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 verb=install wheel='' tls_cert='' tls_key='' root='' purge=''
-opt=/opt/pipewatcher etc=/etc/pipewatcher data=/var/lib/pipewatcher
+opt=/opt/pipewatcher etc=/etc/pipewatcher data=/var/lib/pipewatcher backups=/var/backups/pipewatcher
 unit=/etc/systemd/system/pipewatcher.service command=/usr/local/bin/pipewatcher
 READY_S=120
 
@@ -53,11 +54,13 @@ done
 # put FILE PATH MODE: belongs to root, and to the service's group where there is one.
 put() { install -D -m "$3" "$1" "$root$2"; }
 
-owned_by_service() { [ -n "$root" ] || chown -R root:pipewatcher "$1"; }
+owned_by_service() { [ -n "$root" ] || chown -R "$1" "$2"; }
 
 lay_files() {
     install -d -m 0755 "$root$opt"
     install -d -m 0750 "$root$etc" "$root$etc/tls"
+    install -d -m 0700 "$root$backups"
+    owned_by_service pipewatcher:pipewatcher "$root$backups"
     put "$here/systemd/pipewatcher.service" "$unit" 0644
     put "$here/systemd/pipewatcher" "$command" 0755
     [ ! -f "$here/../README.md" ] || put "$here/../README.md" "$opt/README.md" 0644
@@ -69,7 +72,7 @@ lay_files() {
         set_to PIPEWATCHER_TLS_CERT_FILE "$etc/tls/cert.pem"
         set_to PIPEWATCHER_TLS_KEY_FILE "$etc/tls/key.pem"
     fi
-    owned_by_service "$root$etc"
+    owned_by_service root:pipewatcher "$root$etc"
 }
 
 # set_to NAME VALUE: unless the settings say something about NAME already.

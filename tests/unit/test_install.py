@@ -55,6 +55,8 @@ def test_it_lays_every_file_where_it_says(root: Path) -> None:
         "opt/pipewatcher/README.md",
     }
     assert mode(root / "etc/pipewatcher") == 0o750
+    assert mode(root / "var/backups/pipewatcher") == 0o700
+    assert "ReadWritePaths=-/var/backups/pipewatcher" in (root / UNIT).read_text("utf-8")
     assert mode(root / "etc/pipewatcher/environment") == 0o640
     assert mode(root / "usr/local/bin/pipewatcher") == 0o755
 
