@@ -197,3 +197,26 @@ def test_tokens_are_made_rotated_and_revoked_from_the_terminal(
         gone = run(folder, "token", "revoke", "gw-1")
         assert gone.returncode == 1
         assert "no token named gw-1" in gone.stderr
+
+
+@pytest.mark.slow
+def test_retention_says_what_it_drops_before_it_is_changed(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    file = tmp_path / "old.csv"
+    file.write_text("equipmentId,timestamp,value\nEQ-1,2020-01-01T00:00:00Z,1\n")
+    assert run(folder, "import", str(file)).returncode == 0
+    done = run(folder, "retention", "show", "--days", "40")
+    assert done.stdout.startswith(
+        "Raw readings are kept for ever.\nKeeping 40 days drops 1 readings"
+    )
+    refused = run(folder, "retention", "set", "40", given="n\n")
+    assert (refused.returncode, "drops 1 readings" in refused.stdout) == (1, True)
+    assert "for ever" in run(folder, "retention", "show").stdout
+    done = run(folder, "retention", "set", "40", "--yes")
+    assert "Raw readings are kept for 40 days" in done.stdout
+    done = run(folder, "retention", "set", "ever", given="y\n")
+    assert done.stdout.endswith("Raw readings are kept for ever.\n")
+    for wrong in ("7", "soon", "-1"):
+        done = run(folder, "retention", "set", wrong, "--yes")
+        assert done.returncode != 0
+        assert "Traceback" not in done.stderr

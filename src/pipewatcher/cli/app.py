@@ -187,6 +187,10 @@ def _add_commands_that_are_asked_for() -> None:
         from pipewatcher.cli import tokens
 
         app.add_typer(tokens.app, name="token")
+    if asked & {"retention", "--help"}:
+        from pipewatcher.cli import retention
+
+        app.add_typer(retention.app, name="retention")
     if asked & {"user", "--help"}:
         from pipewatcher.cli import users
 
