@@ -1,4 +1,4 @@
-"""The page in Chromium against a demo plant: first load, change of window, live, memory."""
+"""The page in Chromium against a demo plant: load, change of window, scrolling, live, memory."""
 
 from __future__ import annotations
 
@@ -72,6 +72,25 @@ def window_change_ms(page: Page) -> list[float]:
     return found
 
 
+def scrolling(page: Page) -> tuple[list[float], float]:
+    """Tasks over 50 ms (each in ms) while a wheel scrolls the table, and frames a second."""
+    page.locator(".sensor-table").hover()
+    page.evaluate(
+        """() => {
+            window.tasks = [];
+            window.frames = [];
+            const look = (at) => { window.frames.push(at); requestAnimationFrame(look); };
+            requestAnimationFrame(look);
+        }"""
+    )
+    for step in range(100):
+        page.mouse.wheel(0, 400 if step < 60 else -400)
+        page.wait_for_timeout(30)
+    tasks = page.evaluate("window.tasks")
+    frames = page.evaluate("window.frames")
+    return tasks, 1_000 * (len(frames) - 1) / (frames[-1] - frames[0])
+
+
 def heap_mb(page: Page) -> float:
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
@@ -106,6 +125,11 @@ def main() -> None:
         changes = window_change_ms(page)
         told = ", ".join(f"{one:.0f}" for one in changes)
         print(f"window change: {told} ms (bar: 150)")
+        tasks, rate = scrolling(page)
+        print(
+            f"scrolling: {len(tasks)} tasks over 50 ms (bar: 0), longest "
+            f"{max(tasks, default=0):.0f} ms; {rate:.0f} frames/s (bar: 60)"
+        )
         page.evaluate("window.tasks = []")
         first = heap_mb(page)
         heaps = []
