@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("set_up", choices=sorted(SET_UPS))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--faults", type=int, default=20)
-    parser.add_argument("--only", help="Name of one kind of fault.")
+    parser.add_argument("--only", help="Kinds of faults, by |.")
     parser.add_argument("--folder", type=Path, help="Kept; a temporary one by default.")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

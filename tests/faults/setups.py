@@ -40,11 +40,10 @@ async def broker(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
     with Mosquitto(folder / "mosquitto") as mosquitto:
         link = Proxy(mosquitto.port, free_port())
         url = _by(link, mosquitto.url())
-        async with _one_process(folder, rng, mqtt_broker=url) as scene:
+        async with _one_process(folder, rng, {"mosquitto": link}, mqtt_broker=url) as scene:
             scene.servers["mosquitto"] = mosquitto
             scene.doors = [*scene.doors, *_devices(mosquitto)]
-            async with through(scene, {"mosquitto": link}):
-                yield scene
+            yield scene
 
 
 @contextlib.asynccontextmanager
@@ -131,7 +130,7 @@ def _port_of(gateway: Server) -> Callable[[], int]:
 
 @contextlib.asynccontextmanager
 async def _one_process(
-    folder: Path, rng: random.Random, **settings: object
+    folder: Path, rng: random.Random, links: dict[str, Proxy] | None = None, **settings: object
 ) -> AsyncIterator[Scene]:
     data = folder / "data"
     http, https, mqtt = free_port(), free_port(), free_port()
@@ -168,7 +167,7 @@ async def _one_process(
             for _ in range(2)
         ),
     ]
-    async with through(scene, doors):
+    async with through(scene, {**doors, **(links or {})}):
         await scene.start("all roles")
         try:
             yield scene
