@@ -24,7 +24,7 @@ def nginx(config: Path, port: int) -> ServerProcess:
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     whole.write_text(
-        f"pid {folder}/nginx.pid;\nerror_log stderr;\ndaemon off;\nworker_processes 1;\n"
+        f"pid {folder}/nginx.pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\n"
         f"events {{ }}\nhttp {{\n{temporary}    access_log {folder}/access.log;\n"
         f"    include {config};\n}}\n",
         "utf-8",
