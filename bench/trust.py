@@ -94,7 +94,7 @@ async def child(days: int, folder: Path) -> None:
 
 
 async def listed(store: object, end: int, folder: Path) -> dict[str, object]:
-    from pipewatcher.gaps import GapLedger
+    from pipewatcher.gaps.ledger import GapLedger
     from pipewatcher.registry.sqlite import SQLiteRegistry
 
     registry = SQLiteRegistry(folder / "registry.sqlite")

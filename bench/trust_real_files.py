@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipewatcher.gaps import GapLedger
+from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.model import GAP_FACTOR, Batch, ImportBlock
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry

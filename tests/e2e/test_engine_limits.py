@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from e2e.test_cli import ROWS, run
-from pipewatcher.gaps import gap_id_of
+from pipewatcher.gaps.gap import gap_id_of
 from server import Server
 from servers.influxdb import InfluxDB
 

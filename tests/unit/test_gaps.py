@@ -11,7 +11,7 @@ import pytest
 from contract.readings_suite import NOON, batches_of
 from oracle import Write
 from pipewatcher.errors import InvalidRequest, NotFound
-from pipewatcher.gaps import GapLedger
+from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.model import DAY, HOUR, MINUTE, Downtime
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry

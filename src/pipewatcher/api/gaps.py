@@ -21,7 +21,7 @@ from pipewatcher.api.answers import (
     wants_csv,
 )
 from pipewatcher.api.auth import Caller, answers_of, audited
-from pipewatcher.gaps import Gap
+from pipewatcher.gaps.gap import Gap
 from pipewatcher.model import DAY, GapCause, GapState, MarkState, Micros
 from pipewatcher.queries import window_micros
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipewatcher.cadences import Cadences
-from pipewatcher.gaps import GapLedger
+from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.identity.people import People
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.model import (

@@ -22,7 +22,7 @@ from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError
 from pipewatcher.freshness import SharedFreshness
-from pipewatcher.gaps import GapLedger
+from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.identity.passwords import Passwords
 from pipewatcher.identity.people import People
 from pipewatcher.identity.sessions import Sessions

@@ -1,0 +1,1 @@
+"""What is missing, what people did about it, and what came of it."""

@@ -1,0 +1,48 @@
+"""What has been filled, for who is to be told of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from pipewatcher.model import DAY, IMPORT_ORIGIN_PREFIX, Closing, GapColumns, MendedColumns, Micros
+
+
+def closings_of(columns: GapColumns, mended: MendedColumns, since: Micros) -> list[Closing]:
+    filled = np.flatnonzero((mended.times >= since) & ~_touched(columns, mended))
+    counts: Counter[tuple[str, int]] = Counter()
+    sensors: dict[tuple[str, int], str] = {}
+    days = (mended.times // DAY).tolist()
+    for at in filled.tolist():
+        origin = mended.origins[at]
+        key = origin, 0 if origin.startswith(IMPORT_ORIGIN_PREFIX) else days[at]
+        counts[key] += 1
+        sensors[key] = mended.equipment_ids[mended.codes[at]]
+    return [
+        Closing(
+            origin=origin,
+            day=day,
+            count=count,
+            equipment_id=sensors[origin, day] if count == 1 else None,
+        )
+        for (origin, day), count in counts.items()
+    ]
+
+
+def _touched(columns: GapColumns, mended: MendedColumns) -> npt.NDArray[np.bool_]:
+    """Which of the mended spans a gap of now overlaps: it would be the last one that begins before
+    their end."""
+    if not len(columns):
+        return np.zeros(len(mended), bool)
+    instants = np.concatenate([columns.starts, mended.ends])
+    ranks = np.unique(instants, return_inverse=True)[1].astype(np.int64)
+    codes = np.concatenate([columns.codes, mended.codes]).astype(np.int64)
+    keys = codes * len(instants) + ranks
+    order = np.argsort(keys[: len(columns)], kind="stable")
+    place = np.searchsorted(keys[: len(columns)][order], keys[len(columns) :]) - 1
+    found = order[np.maximum(place, 0)]
+    same = (place >= 0) & (columns.codes[found] == mended.codes)
+    touched: npt.NDArray[np.bool_] = same & (columns.ends[found] > mended.starts)
+    return touched
