@@ -14,8 +14,9 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +58,7 @@ from pipewatcher.readings.duckdb_sql.fold import fold
 from pipewatcher.readings.duckdb_sql.gaps import gaps
 from pipewatcher.readings.duckdb_sql.migrate import prepare
 from pipewatcher.readings.duckdb_sql.outcomes import counts_of
+from pipewatcher.readings.duckdb_sql.questions import Questions
 from pipewatcher.readings.duckdb_sql.recluster import Recluster
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,8 @@ class DuckDBStore:
         self._local = threading.local()
         self._commit_lock = threading.Lock()
         self._fold_lock = threading.Lock()
+        self._questions = Questions()
+        self._rehearsals = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._folder: threading.Thread | None = None
@@ -259,11 +263,12 @@ class DuckDBStore:
 
     def _snapshot(self, question: Callable[[Cursor], T]) -> T:
         cursor = self._cursor()
-        cursor.execute("BEGIN TRANSACTION READ ONLY")
-        try:
-            return question(cursor)
-        finally:
-            cursor.execute("ROLLBACK")
+        with self._questions.running():
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                return question(cursor)
+            finally:
+                cursor.execute("ROLLBACK")
 
     def _guarded(self, call: Callable[[], T]) -> T:
         try:
@@ -446,7 +451,8 @@ class DuckDBStore:
             cursor.execute("BEGIN")
             try:
                 cadences.set_cadences(cursor, wanted)
-                cursor.execute("COMMIT")
+                with self._questions.none():
+                    cursor.execute("COMMIT")
             except BaseException:
                 _roll_back(cursor)
                 raise
@@ -454,7 +460,7 @@ class DuckDBStore:
     def _learn_once(self) -> bool:
         """Learns cadences from what is folded; says whether more waits."""
         with self._fold_lock:
-            return cadences.learn(self._cursor())
+            return cadences.learn(self._cursor(), self._questions)
 
     def _fold_once(self) -> bool:
         """Folds what waits, if anything does; says whether more waits."""
@@ -462,16 +468,25 @@ class DuckDBStore:
             if self._hot_rows() == 0:
                 return False
             began = time.monotonic()
-            folded = fold(self._cursor(), int(self._clock() * SECOND))
+            folded = fold(self._cursor(), int(self._clock() * SECOND), self._questions)
             self._folded_rows += folded.rows
             self._folds += 1
             self._fold_seconds += time.monotonic() - began
             return folded.more
 
-    def _settled(self, call: Callable[[], None]) -> None:
+    @contextmanager
+    def _settled(self, call: Callable[[], None]) -> Iterator[None]:
+        """Calls once all is folded, before anything else is. What answers faster and is smaller
+        waits until its end: a rehearsal runs longer than a question, and nothing waits for it."""
         self._fold_all()
         with self._fold_lock:
             call()
+            self._rehearsals += 1
+        try:
+            yield
+        finally:
+            with self._fold_lock:
+                self._rehearsals -= 1
 
     def _undo(self, import_id: int) -> None:
         self._fold_all()
@@ -479,7 +494,7 @@ class DuckDBStore:
         for start, end in undo.steps(cursor, import_id):
             # Folds go on between the steps; nothing of the import is among what they fold.
             with self._fold_lock:
-                undo.undo_step(cursor, import_id, start, end)
+                undo.undo_step(cursor, import_id, start, end, self._questions)
         while self._learn_once():
             pass
 
@@ -493,8 +508,12 @@ class DuckDBStore:
     def _tidy_once(self) -> bool:
         """A step of what makes answers faster and the file smaller; says whether there was one."""
         with self._fold_lock:
+            if self._rehearsals:
+                return False
             now = int(self._clock() * SECOND)
-            return days.roll_one(self._cursor(), now) or self._recluster.step(self._cursor(), now)
+            return days.roll_one(self._cursor(), now) or self._recluster.step(
+                self._cursor(), now, self._questions
+            )
 
     def _copy_to(self, folder: Path, beside: Callable[[], None]) -> None:
         with self._fold_lock, self._commit_lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -33,11 +34,12 @@ class DuckDBRehearsal:
         cursor: Callable[[], Cursor],
         names: Callable[[], Names],
         guarded: Guard,
-        settled: Callable[[Callable[[], None]], None],
+        settled: Callable[[Callable[[], None]], AbstractContextManager[None]],
         *,
         keep_stored: bool,
     ) -> None:
-        """`settled` folds what waits and calls back before anything else is folded."""
+        """`settled` folds what waits, calls back before anything else is folded, and keeps readings
+        where they are until its end."""
         self._cursor = cursor
         self._names = names
         self._guarded = guarded
@@ -87,11 +89,11 @@ class DuckDBRehearsal:
         cursor = self._cursor()
         if not self._rows:
             rehearse.begin(cursor)
-        self._settled(lambda: rehearse.hold(cursor))
-        try:
-            return self._judge(cursor, ranges)
-        finally:
-            cursor.execute("ROLLBACK")
+        with self._settled(lambda: rehearse.hold(cursor)):
+            try:
+                return self._judge(cursor, ranges)
+            finally:
+                cursor.execute("ROLLBACK")
 
     def _judge(
         self, cursor: Cursor, ranges: Mapping[str, tuple[float | None, float | None]]

@@ -10,6 +10,7 @@ a day, or when a reading that it was judged by changes; and an undo leaves no tr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow as pa
 from pipewatcher.model import DAY, GAP_FACTOR, HOUR, Cadence, Micros
 from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.questions import Questions
 from pipewatcher.readings.duckdb_sql.retention import kept_from_hour
 from pipewatcher.readings.duckdb_sql.schema import (
     EPOCH_OFFSET,
@@ -44,19 +46,20 @@ DUE = f"""
 """
 
 
-def learn(cursor: Cursor) -> bool:
+def learn(cursor: Cursor, questions: Questions) -> bool:
     """Judges sensors that have a new day, in one transaction; says whether others wait."""
     due = cursor.execute(f"{DUE} ORDER BY sensor LIMIT {SENSORS_PER_STEP + 1}").fetchall()
     if not due:
         return False
     cursor.execute("BEGIN")
     try:
-        more = _judge(cursor, due[:SENSORS_PER_STEP]) or len(due) > SENSORS_PER_STEP
-        cursor.execute("COMMIT")
+        left, renewed = _judge(cursor, due[:SENSORS_PER_STEP])
+        with questions.none() if renewed else nullcontext():
+            cursor.execute("COMMIT")
     except BaseException:
         cursor.execute("ROLLBACK")
         raise
-    return more
+    return left or len(due) > SENSORS_PER_STEP
 
 
 def known(cursor: Cursor) -> dict[int, Cadence]:
@@ -113,7 +116,8 @@ def make_all(cursor: Cursor) -> None:
         _keep_learned(cursor)
 
 
-def _judge(cursor: Cursor, due: Sequence[tuple[Any, ...]]) -> bool:
+def _judge(cursor: Cursor, due: Sequence[tuple[Any, ...]]) -> tuple[bool, bool]:
+    """Whether some of them wait, and whether rollups may have been made anew."""
     judged = _judged(cursor, {row[0]: row[4] for row in due if row[3] > STEPS_MIN})
     rows: list[tuple[int, Micros | None, Micros | None]] = []
     judgements = []
@@ -137,7 +141,7 @@ def _judge(cursor: Cursor, due: Sequence[tuple[Any, ...]]) -> bool:
     if rows:
         _change(cursor, rows)
         _keep_learned(cursor)
-    return len(judgements) < len(due)
+    return len(judgements) < len(due), bool(rows)
 
 
 def _keep_learned(cursor: Cursor) -> None:

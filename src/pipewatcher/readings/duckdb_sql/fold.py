@@ -12,7 +12,7 @@ readings are all in order go the short way of `in_order`, the others that of `de
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from pipewatcher.readings.duckdb_sql.derived import (
 )
 from pipewatcher.readings.duckdb_sql.in_order import extend, renew_latest
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
+from pipewatcher.readings.duckdb_sql.questions import ROWS_SEEN_EARLY, Questions
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, WHOLE_HISTORY
 
 ROWS_MAX = 200_000
@@ -42,12 +43,13 @@ class Folded:
     """Whether `hot` held rows past the mark when the fold began."""
 
 
-def fold(cursor: Cursor, now: Micros) -> Folded:
+def fold(cursor: Cursor, now: Micros, questions: Questions) -> Folded:
     """Folds the oldest rows of `hot`, at most `ROWS_MAX`, in one transaction."""
     cursor.execute("BEGIN")
     try:
         folded = _fold(cursor, now)
-        cursor.execute("COMMIT")
+        with questions.none() if folded.rows >= ROWS_SEEN_EARLY else nullcontext():
+            cursor.execute("COMMIT")
     except BaseException:
         cursor.execute("ROLLBACK")
         raise

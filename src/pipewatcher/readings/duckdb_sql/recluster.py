@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pipewatcher.model import DAY, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
+from pipewatcher.readings.duckdb_sql.questions import Questions
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
 
 DAYS_PER_BLOCK = 7
@@ -29,7 +30,7 @@ class Recluster:
         self._next_sensor = 0
         self._sensors_per_step = 1
 
-    def step(self, cursor: Cursor, now: Micros) -> bool:
+    def step(self, cursor: Cursor, now: Micros, questions: Questions) -> bool:
         """Rewrites the next part of a block's cold days, if there is one; says whether it did."""
         if self._days is None and not self._choose(cursor, now):
             return False
@@ -43,7 +44,8 @@ class Recluster:
             done = last > one(cursor, "SELECT coalesce(max(sensor), 0) FROM sensor")[0]
             if done:
                 cursor.execute("DELETE FROM unclustered WHERE day >= $1 AND day < $2", self._days)
-            cursor.execute("COMMIT")
+            with questions.none():
+                cursor.execute("COMMIT")
         except BaseException:
             cursor.execute("ROLLBACK")
             raise

@@ -13,6 +13,7 @@ from pipewatcher.model import HOUR, ReadingVersion, UndoCounts, UndoneSensor, Un
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.derived import recompute
+from pipewatcher.readings.duckdb_sql.questions import Questions
 from pipewatcher.readings.duckdb_sql.schema import DAY_OF, EPOCH_OFFSET, HOUR_OF
 
 ROWS_PER_STEP = 1_000_000
@@ -82,13 +83,14 @@ def steps(cursor: Cursor, import_id: int) -> list[tuple[int, int]]:
     return ranges
 
 
-def undo_step(cursor: Cursor, import_id: int, start: int, end: int) -> None:
+def undo_step(cursor: Cursor, import_id: int, start: int, end: int, questions: Questions) -> None:
     """Undoes what lies in `[start, end)`, in one transaction: after a crash before its end nothing
     of it is done, and the same step, taken again after it, finds nothing."""
     cursor.execute("BEGIN")
     try:
         _undo(cursor, [-import_id, start, end])
-        cursor.execute("COMMIT")
+        with questions.none():
+            cursor.execute("COMMIT")
     except BaseException:
         cursor.execute("ROLLBACK")
         raise
