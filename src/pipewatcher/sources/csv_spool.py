@@ -69,7 +69,8 @@ class Spool:
             total, sha256 = await _spool(chunks, path, admit)
         except BaseException as error:
             path.unlink(missing_ok=True)
-            if isinstance(error, OSError):
+            # Not of the disk but of the sender, who went away.
+            if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                 raise _as_busy(error) from error
             raise
         return Upload(path=path, bytes_total=total, content_sha256=sha256)
