@@ -46,13 +46,18 @@ async def everything(api: httpx.AsyncClient) -> dict[str, Any]:
     gaps = (await ask(api, "/api/v1/gaps", {"limit": "1000"}))["items"]
     lists = ("sensors", "imports", "tokens", "users", "notifications", "dead-letters")
     return {
-        "averages": page["items"],
+        "averages": [item | _rounded(item) for item in page["items"]],
         "readings": {sensor: await stored_of(api, sensor) for sensor in sensors},
         **{name: await ask(api, f"/api/v1/{name}", {}) for name in lists},
         # More and more is expected of a silence that goes on.
         "gaps": [gap | {"expected": gap["end"] and gap["expected"]} for gap in gaps],
         "balance": [door | {"storedSinceStart": None} for door in doors],
     }
+
+
+def _rounded(item: dict[str, Any]) -> dict[str, float]:
+    """Its means without the last digits, which follow from the order of adding up."""
+    return {name: float(f"{item[name]:.12g}") for name in ("mean", "timeWeightedMean")}
 
 
 async def imported(api: httpx.AsyncClient, sensor: str, rows: int) -> int:
