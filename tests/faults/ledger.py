@@ -1,4 +1,4 @@
-"""What was acknowledged, what nobody answered, and what was refused."""
+"""What was acknowledged, and what nobody answered."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ class Ledger:
     def __init__(self) -> None:
         self.acknowledged: dict[Key, float] = {}
         self.uncertain: dict[Key, set[float]] = defaultdict(set)
-        self.refused: set[Key] = set()
         self.spent: set[Key] = set()
         self.by_door: Counter[str] = Counter()
 
