@@ -22,6 +22,7 @@ from typing import Protocol
 import msgspec
 
 from pipewatcher import __version__
+from pipewatcher.durable import sync_folder
 from pipewatcher.errors import Conflict, InvalidRequest, NotFound, StoreUnavailable
 
 MANIFEST = "backup.json"
@@ -112,7 +113,7 @@ class Backups:
         path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
         _synced(path, folder)
         for made in (folder / IMPORTS, folder, folder.parent):
-            _sync_folder(made)
+            sync_folder(made)
         return files
 
 
@@ -142,11 +143,11 @@ def restore(backup: Path, data_dir: Path) -> Manifest:
     for file in manifest.files:
         _restore_file(backup, part, file)
     for made in (part / IMPORTS, part):
-        _sync_folder(made)
+        sync_folder(made)
     if data_dir.exists():
         data_dir.rmdir()
     part.rename(data_dir)
-    _sync_folder(data_dir.parent)
+    sync_folder(data_dir.parent)
     return manifest
 
 
@@ -190,11 +191,3 @@ def _synced(path: Path, folder: Path) -> File:
             size += len(chunk)
         os.fsync(file.fileno())
     return File(name=str(path.relative_to(folder)), bytes=size, sha256=sha256.hexdigest())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

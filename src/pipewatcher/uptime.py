@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from pipewatcher.durable import write_whole
 from pipewatcher.model import SECOND, Downtime, Micros
 from pipewatcher.ports import Registry
 
@@ -53,13 +53,8 @@ class Uptime:
 
     def _mark(self) -> None:
         """Whole or not at all; a disk that is full leaves the mark where it was."""
-        beside = self._path.with_suffix(".new")
         try:
-            with beside.open("w") as file:
-                file.write(str(self._now()))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
+            write_whole(self._path, str(self._now()).encode())
         except OSError as error:
             log.warning("the mark of uptime could not be written: %s", error.strerror)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipewatcher.backup import Backups
 from pipewatcher.cadences import Cadences
 from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.identity.people import People
@@ -177,25 +178,6 @@ class DeadLetters(Protocol):
     async def remove(self, letter_id: int) -> None: ...
 
     async def replay(self, letter_id: int, by: str) -> Receipt: ...
-
-
-class BackupMade(Protocol):
-    @property
-    def folder(self) -> str: ...
-    @property
-    def files(self) -> int: ...
-    @property
-    def bytes(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def stood_still_s(self) -> float: ...
-
-
-class Backups(Protocol):
-    """Copies of the data folder, as `backup.Backups` makes them."""
-
-    async def make(self, folder: Path) -> BackupMade: ...
 
 
 class LiveEvent(Protocol):

@@ -38,6 +38,7 @@ from pipewatcher.errors import (
 )
 from pipewatcher.model import SECOND, Batch, Features, Micros, Position
 from pipewatcher.ports import Backlog, Delivery
+from pipewatcher.sqlite_copy import copy_database
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -170,11 +171,7 @@ class SQLiteCommitLog:
     def copy_to(self, folder: Path) -> None:
         """As it is at this moment; from any thread. Raises `CommitLogUnavailable`, `DiskFull`."""
         try:
-            with (
-                closing(sqlite3.connect(self._path)) as source,
-                closing(sqlite3.connect(folder / self._path.name)) as target,
-            ):
-                source.backup(target)
+            copy_database(self._path, folder)
         except sqlite3.Error as error:
             raise _as_error(error) from error
 

@@ -70,7 +70,9 @@ HOT_ROWS_MAX = 600_000
 """Where folds fall behind, who appends folds first: memory and questions stay bounded."""
 UPKEEP_INTERVAL_S = 60.0
 WAL_BYTES_MAX = 16 * 2**20
-CHECKPOINT_WAIT_S = 5.0
+CHECKPOINT_WAIT_S = 0.5
+"""Longer than a question takes. A rehearsal may take longer: then the next fold tries again."""
+CLOSE_WAIT_S = 5.0
 QUERY_THREADS = 3
 
 
@@ -347,7 +349,8 @@ class DuckDBStore:
         if self._database is not None:
             try:
                 self._fold_all()
-                self._checkpoint()
+                if not self._checkpoint(CLOSE_WAIT_S):
+                    log.warning("the readings store is closed beside a question that still runs")
             except duckdb.Error as error:
                 log.warning("the readings store is closed without a last fold: %s", error)
         self._shut()
@@ -430,8 +433,7 @@ class DuckDBStore:
                     self._wake.set()
                 elif time.monotonic() >= next_upkeep and not self._tidy_once():
                     next_upkeep = time.monotonic() + UPKEEP_INTERVAL_S
-                if _size(self._wal) >= WAL_BYTES_MAX:
-                    self._checkpoint()
+                self._checkpoint_when_due()
             except duckdb.Error as error:
                 log.error("fold: %s", error)
                 self._stopping.wait(5)
@@ -476,8 +478,8 @@ class DuckDBStore:
 
     @contextmanager
     def _settled(self, call: Callable[[], None]) -> Iterator[None]:
-        """Calls once all is folded, before anything else is. What answers faster and is smaller
-        waits until its end: a rehearsal runs longer than a question, and nothing waits for it."""
+        """Calls once all is folded, before anything else is; until its end nothing is tidied. A
+        rehearsal runs too long to be one of the questions that large commits wait for."""
         self._fold_all()
         with self._fold_lock:
             call()
@@ -502,8 +504,7 @@ class DuckDBStore:
         for day_end in retention.days_to_drop(self._cursor(), before):
             with self._fold_lock:
                 retention.drop(self._cursor(), day_end)
-            if _size(self._wal) >= WAL_BYTES_MAX:
-                self._checkpoint()
+            self._checkpoint_when_due()
 
     def _tidy_once(self) -> bool:
         """A step of what makes answers faster and the file smaller; says whether there was one."""
@@ -527,15 +528,19 @@ class DuckDBStore:
             if generation != self._generation:
                 raise StoreUnavailable
 
-    def _checkpoint(self) -> None:
+    def _checkpoint_when_due(self) -> None:
+        if _size(self._wal) >= WAL_BYTES_MAX:
+            self._checkpoint(CHECKPOINT_WAIT_S)
+
+    def _checkpoint(self, wait_s: float) -> bool:
         """DuckDB refuses it beside a writer, and while a question runs that is older than the
-        last update: the wait is for that question to end, and longer than any should be."""
-        until = time.monotonic() + CHECKPOINT_WAIT_S
+        last update: the wait is for that question to end. Whether it was made."""
+        until = time.monotonic() + wait_s
         while not self._checkpointed():
             if time.monotonic() >= until:
-                log.warning("The readings store's write-ahead log is written back later.")
-                return
+                return False
             time.sleep(0.02)
+        return True
 
     def _checkpointed(self) -> bool:
         with self._fold_lock, self._commit_lock:

@@ -90,6 +90,7 @@ async def _figures(
             http,
             "SELECT count(value), sum(value), mean(value), min(value), max(value) "
             f"FROM reading {where} {group}",
+            sums=1.0,
         )
         scale = SCALE
     except NotANumber:
@@ -99,6 +100,7 @@ async def _figures(
             "SELECT count(value), sum(scaled), mean(scaled), min(value), max(value) FROM "
             f"(SELECT value, value * {SCALE:.42f} AS scaled FROM reading {where} "
             f"GROUP BY equipmentId) WHERE {times} {group}",
+            sums=SCALE,
         )
         scale = 1.0
     return [
@@ -107,22 +109,25 @@ async def _figures(
     ]
 
 
-async def _whole(http: InfluxHttp, statement: str) -> list[tuple[str, list[_Summed]]]:
+async def _whole(
+    http: InfluxHttp, statement: str, *, sums: float
+) -> list[tuple[str, list[_Summed]]]:
     """InfluxDB takes each figure of a statement at a moment of its own: a write that comes in
-    between is in some of them only. Such an answer is asked for again."""
+    between is in some of them only. Such an answer is asked for again. `sums`: the scale of sum and
+    mean."""
     for _ in range(ASKED_MAX):
         [series] = await http.query(statement, row=_Asked)
-        if not any(_torn(row) for rows in series for row in rows.values):
+        if not any(_torn(row, sums) for rows in series for row in rows.values):
             return [(rows.tags["equipmentId"], rows.values) for rows in series]
     raise StoreUnavailable("InfluxDB's answers hold only parts of what is being written to it.")
 
 
-def _torn(row: _Asked) -> bool:
+def _torn(row: _Asked, sums: float) -> bool:
     """The mean is of one moment: with figures of the same moment, it is their sum by count."""
     _, count, total, mean, low, high = row
     if not count or total is None or mean is None or low is None or high is None:
         return True
-    largest = max(abs(low), abs(high), abs(mean))
+    largest = max(abs(low), abs(high)) * sums
     return abs(total / count - mean) > ROUNDING * largest
 
 

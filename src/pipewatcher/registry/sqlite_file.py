@@ -6,11 +6,11 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
 from pipewatcher.errors import DataFolderTooNew, DiskFull, StoreUnavailable
+from pipewatcher.sqlite_copy import copy_database
 
 T = TypeVar("T")
 
@@ -138,11 +138,7 @@ class SQLiteFile:
     def copy_to(self, folder: Path) -> None:
         """As it is at this moment; from any thread. Raises `StoreUnavailable`."""
         try:
-            with (
-                closing(sqlite3.connect(self._path)) as source,
-                closing(sqlite3.connect(folder / self._path.name)) as target,
-            ):
-                source.backup(target)
+            copy_database(self._path, folder)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"The registry cannot be copied: {error}.") from error
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pipewatcher.durable import sync, sync_folder, write_whole
 from pipewatcher.errors import BodyTooLarge, Busy, DiskFull, StoreUnavailable
 from pipewatcher.sources.csv_dialect import REASON, Dialect, LineFault, field_starts
 from pipewatcher.sources.csv_reader import BadRow
@@ -52,13 +52,7 @@ class Spool:
         return self._folder / f"{import_id}-dry-run.json"
 
     def keep_forecast(self, import_id: int, forecast: bytes) -> None:
-        path = self.forecast(import_id)
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(forecast)
-            _sync(file)
-        part.replace(path)
-        _sync_folder(self._folder)
+        write_whole(self.forecast(import_id), forecast)
 
     async def receive(self, chunks: AsyncIterator[bytes], admit: Callable[[], None]) -> Upload:
         """Returns once everything is synced. Raises `BodyTooLarge`, and what `admit` raises, which
@@ -80,7 +74,7 @@ class Spool:
         then it may be or not."""
         try:
             upload.path.rename(self.file(import_id))
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except OSError as error:
             raise _as_busy(error) from error
 
@@ -112,10 +106,10 @@ class RejectedRows:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            _sync(self._file)
+            sync(self._file)
             self._file.close()
             self._part.replace(self._path)
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
 
 def _without_reason(text: bytes, dialect: Dialect) -> bytes:
@@ -152,7 +146,7 @@ async def _spool(
                 await asyncio.to_thread(write, file, bytes(waiting))
                 waiting.clear()
         await asyncio.to_thread(write, file, bytes(waiting))
-        await asyncio.to_thread(_sync, file)
+        await asyncio.to_thread(sync, file)
     return total, sha256.hexdigest()
 
 
@@ -160,17 +154,3 @@ def _as_busy(error: OSError) -> Busy:
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull()
     return StoreUnavailable(f"The disk does not take the upload: {error.strerror}.")
-
-
-def _sync(file: BinaryIO) -> None:
-    # What Python still buffers is not in the file yet.
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

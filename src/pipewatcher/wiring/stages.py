@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import fcntl
 import logging
-import os
 import uuid
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from pipewatcher.balance import Balance
 from pipewatcher.cadences import Cadences
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
+from pipewatcher.durable import write_whole
 from pipewatcher.errors import DataFolderInUse, PipeWatcherError
 from pipewatcher.freshness import SharedFreshness
 from pipewatcher.gaps.ledger import GapLedger
@@ -326,18 +326,9 @@ def _installation(path: Path) -> str:
         # Earlier versions did not sync it: a power cut left it empty.
         if name := path.read_text():
             return name
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        file.write(uuid.uuid4().hex)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return path.read_text()
+    name = uuid.uuid4().hex
+    write_whole(path, name.encode())
+    return name
 
 
 async def _drain(writer: Writer, commit_log: CommitLog, stop: Stop) -> None:
