@@ -38,6 +38,8 @@ if [ $verb = down ]; then
     exit
 fi
 
+first=''
+[ -e deploy/compose/secrets/admin-token ] || first=yes
 deploy/compose/make-secrets.sh
 if [ $verb = upgrade ]; then
     docker compose build --pull
@@ -50,6 +52,10 @@ docker compose up --detach --wait --wait-timeout $READY_S "$@" || {
 }
 
 say "" "PipeWatcher is at http://localhost:8000"
-say "The first admin's link, good once and for 24 hours:"
-docker compose exec -T api python -m pipewatcher user invite --role admin
+if [ -n "$first" ]; then
+    say "The first admin's link, good once and for 24 hours:"
+    docker compose exec -T api python -m pipewatcher user invite --role admin
+else
+    say "A link for another admin: docker compose exec api python -m pipewatcher user invite"
+fi
 say "For scripts there is the token in deploy/compose/secrets/admin-token."

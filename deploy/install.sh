@@ -2,7 +2,8 @@
 # PipeWatcher as a systemd service on Debian 12 or newer and Ubuntu 24.04 or newer.
 #
 #     install.sh [install] [--wheel FILE] [--tls-cert FILE --tls-key FILE]
-#     install.sh upgrade [--wheel FILE]      the old version goes on when the new one does not get ready
+#     install.sh upgrade [--wheel FILE]      the old version goes on when the new one does not get ready,
+#                                            unless it has changed the data folder: make a backup before
 #     install.sh uninstall [--purge]         --purge: also settings and ALL READINGS
 #
 # --wheel     what `make wheel` made; without it the newest in dist/
@@ -38,7 +39,10 @@ while [ $# -gt 0 ]; do
         --wheel) value "$@" && wheel=$2 && shift ;;
         --tls-cert) value "$@" && tls_cert=$2 && shift ;;
         --tls-key) value "$@" && tls_key=$2 && shift ;;
-        --root) value "$@" && root=${2%/} && shift ;;
+        --root)
+            value "$@" && root=$(realpath -m -- "$2") && shift
+            [ "$root" != / ] || fail "--root / is this machine."
+            ;;
         --purge) purge=yes ;;
         -h | --help)
             sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
@@ -77,7 +81,11 @@ lay_files() {
 
 # set_to NAME VALUE: unless the settings say something about NAME already.
 set_to() {
-    grep -q "^$1=" "$root$etc/environment" || printf '%s=%s\n' "$1" "$2" >>"$root$etc/environment"
+    local settings=$root$etc/environment
+    ! grep -q "^$1=" "$settings" || return 0
+    # Somebody may have left the last line without its end.
+    [ -z "$(tail -c 1 "$settings")" ] || echo >>"$settings"
+    printf '%s=%s\n' "$1" "$2" >>"$settings"
 }
 
 check_tls() {
@@ -197,8 +205,11 @@ install_it() {
     }
     remove_old_environments
     say "PipeWatcher runs; it starts with the machine. Settings: $etc/environment"
-    [ -z "$first" ] || say "The first admin's link, good once and for 24 hours:" \
-        "$("$command" user invite --role admin)"
+    if [ -n "$first" ]; then
+        say "The first admin's link, good once and for 24 hours:" "$("$command" user invite --role admin)"
+    else
+        say "A link for another admin: sudo pipewatcher user invite"
+    fi
 }
 
 upgrade_it() {
@@ -230,7 +241,11 @@ uninstall_it() {
     [ -n "$root" ] || systemctl daemon-reload
     if [ -n "$purge" ]; then
         rm -rf "$root$etc" "$root$data"
-        [ -n "$root" ] || userdel pipewatcher 2>/dev/null || true
+        if [ -z "$root" ]; then
+            # The next user to be made may get the same number.
+            [ ! -d "$backups" ] || chown -R root:root "$backups"
+            userdel pipewatcher 2>/dev/null || true
+        fi
         say "PipeWatcher, its settings and its readings are gone."
     else
         say "PipeWatcher is gone. What it kept is in $root$data, its settings in $root$etc."

@@ -53,9 +53,10 @@ def proxied(
     with Server(folder / "data", http_port=free_port(), public_url=url) as server:
         told = {"nginx": "nginx.conf", "caddy": "Caddyfile"}[name]
         text = (SAMPLES / told).read_text("utf-8")
+        tls = {"nginx": "/etc/pipewatcher/tls", "caddy": "/etc/caddy/tls"}[name]
         mine = {
-            "/etc/pipewatcher/tls/cert.pem": str(certificate),
-            "/etc/pipewatcher/tls/key.pem": str(key),
+            f"{tls}/cert.pem": str(certificate),
+            f"{tls}/key.pem": str(key),
             "127.0.0.1:8000": server.url.removeprefix("http://"),
             "listen 80;": f"listen 127.0.0.1:{http};",
             "listen 443 ssl;": f"listen 127.0.0.1:{https} ssl;",

@@ -67,6 +67,7 @@ def test_an_upgrade_builds_anew_and_keeps_the_secrets(tmp_path: Path) -> None:
     before = (Deployed(tmp_path).secrets / "admin-token").read_text("utf-8")
     upgraded = Deployed(tmp_path, "--upgrade")
     assert upgraded.calls[2] == "compose build --pull"
+    assert not any("invite" in call for call in upgraded.calls)
     assert (upgraded.secrets / "admin-token").read_text("utf-8") == before
 
 

@@ -83,6 +83,53 @@ def test_tls_files_are_the_services_alone_and_the_settings_name_them_once(
         assert len(re.findall(rf"^PIPEWATCHER_{name}=", settings, re.MULTILINE)) == 1
 
 
+def test_a_setting_without_the_end_of_its_line_stays_what_it_is(root: Path, tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    settings = root / "etc/pipewatcher/environment"
+    settings.write_text("PIPEWATCHER_HTTP_PORT=9000")
+    done = run("--root", root, "--tls-cert", certificate, "--tls-key", key)
+    assert done.returncode == 0, done.stderr
+    assert settings.read_text().splitlines()[0] == "PIPEWATCHER_HTTP_PORT=9000"
+
+
+@pytest.mark.parametrize("root", ["/", "//", "/tmp/.."])
+def test_this_machine_is_no_root_of_its_own(root: str) -> None:
+    done = run("uninstall", "--root", root)
+    assert (done.returncode, done.stderr) == (1, "install.sh: --root / is this machine.\n")
+
+
+def test_the_command_takes_settings_as_they_stand(root: Path, tmp_path: Path) -> None:
+    """With stand-ins for `id` and `runuser`, which want root."""
+    settings = root / "etc/pipewatcher/environment"
+    settings.write_text(
+        "# PIPEWATCHER_NO=1\n"
+        "PIPEWATCHER_COMMIT_LOG=kafka://u:$(id)@h/r?security=ssl&partitions=4\n"
+        "PIPEWATCHER_TRUSTED_PROXIES=127.0.0.1, 10.0.0.0/8\n"
+        'PIPEWATCHER_PUBLIC_URL="https://h"'
+    )
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in {"id": "echo 0", "runuser": "env; echo CALLED $*"}.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}\n", "utf-8")
+        (programs / name).chmod(0o755)
+    command = (root / "usr/local/bin/pipewatcher").read_text("utf-8")
+    command = command.replace("/etc/pipewatcher/environment", str(settings))
+    command = command.replace("cd /var/lib/pipewatcher", f"cd {tmp_path}")
+    told = subprocess.run(
+        ["sh", "-c", command, "pipewatcher", "doctor", "a b"],
+        env={"PATH": f"{programs}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert {line for line in told if line.startswith("PIPEWATCHER_")} == {
+        "PIPEWATCHER_COMMIT_LOG=kafka://u:$(id)@h/r?security=ssl&partitions=4",
+        "PIPEWATCHER_TRUSTED_PROXIES=127.0.0.1, 10.0.0.0/8",
+        "PIPEWATCHER_PUBLIC_URL=https://h",
+    }
+    assert told[-1].endswith("/bin/python -P -m pipewatcher doctor a b")
+
+
 def test_what_cannot_work_is_refused_before_anything_is_laid(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     locked = tmp_path / "locked.pem"
