@@ -6,7 +6,8 @@
   each tag as `tag=value`, in the order of the tags' names, joined by `:`. A field other than
   `value` follows after a further `:`. So `pump,equipmentId=P-1 value=1,rpm=900i` are readings of
   `P-1` and of `P-1:rpm`, and `cpu,host=a idle=97.5` is one of `cpu:host=a:idle`. In such an id a
-  `\\` stands before what is a `:` or `\\` of a name, so that two series never share an id.
+  `\\` stands before what is a `:` or `\\` of a name, or a `=` of a tag's or field's, so that two
+  series never share an id.
 - **Which value**: floats, integers (`1i`) and unsigned integers (`1u`). Strings and booleans are
   passed over and counted, except where they stand in `value` or a line has nothing else.
 - **When**: the timestamp in the precision of the request, cut to the microsecond; a line without
@@ -72,7 +73,7 @@ _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|([+-]?\d+)i|(
 _BOOLEANS = frozenset({"t", "T", "true", "True", "TRUE", "f", "F", "false", "False", "FALSE"})
 _TIMESTAMP = re.compile(r"-?\d{1,19}", re.ASCII)
 _PART = re.compile(r"([\\:])")
-_TAG_KEY = re.compile(r"([\\:=])")
+_KEY = re.compile(r"([\\:=])")
 
 RECEIVED_TIME = "+received-time"
 """Ends the origin of a reading whose event time is when it was received."""
@@ -152,7 +153,7 @@ class _Lines:
         for field, text in numbers:
             try:
                 value = _number(field, text)
-                code = self._code(base if field == VALUE_FIELD else f"{base}:{_part(field)}")
+                code = self._code(base if field == VALUE_FIELD else f"{base}:{_key(field)}")
             except ReadingFault as fault:
                 self._reject(fault, number)
             else:
@@ -249,7 +250,7 @@ def _base_of(head: str) -> str:
     if EQUIPMENT_TAG in tags:
         return tags[EQUIPMENT_TAG]
     parts = [_part(_ESCAPED_IN_MEASUREMENT.sub(r"\1", measurement.group()))]
-    parts += [f"{_TAG_KEY.sub(_KEPT, key)}={_part(tags[key])}" for key in sorted(tags)]
+    parts += [f"{_key(key)}={_part(tags[key])}" for key in sorted(tags)]
     return ":".join(parts)
 
 
@@ -258,6 +259,11 @@ _KEPT = r"\\\1"
 
 def _part(name: str) -> str:
     return _PART.sub(_KEPT, name)
+
+
+def _key(name: str) -> str:
+    """Of a tag or a field: without a `=` that would make a field of the one look like the other."""
+    return _KEY.sub(_KEPT, name)
 
 
 def _head_end(line: str) -> int:
