@@ -78,7 +78,7 @@ export interface AuditEntry {
   after: unknown;
 }
 
-export interface Verified {
+interface Verified {
   entries: number;
   brokenAt: number | null;
   head: string;

@@ -7,7 +7,7 @@ import type { LiveSensor } from "./types";
 
 export type LiveStatus = "live" | "polling" | "not-live";
 /** Silence of the line before it is said that the page is not live. */
-export const QUIET_MS = 10_000;
+const QUIET_MS = 10_000;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000];
 const HIDDEN_MS = 5_000;
 const DEAD_MS = 40_000;

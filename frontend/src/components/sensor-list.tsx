@@ -24,7 +24,7 @@ import {
 } from "@/lib/shape";
 import { compareLink, useView } from "@/lib/view";
 
-export const COMPARED_MAX = 8;
+const COMPARED_MAX = 8;
 const NO_FILTER = { q: null, state: null, kind: null, location: null };
 
 interface Props {

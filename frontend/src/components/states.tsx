@@ -67,7 +67,7 @@ export function Failure(props: { error: unknown; onAgain: () => void; what?: str
   );
 }
 
-export function NotAllowed() {
+function NotAllowed() {
   const { texts } = useSpeech();
   return (
     <div className="nothing" role="status">

@@ -42,7 +42,7 @@ export function count(value: number | null, language: string): string {
   return value === null ? MISSING : formatter(language, {}).format(value);
 }
 
-export interface Big {
+interface Big {
   figure: string;
   scale: "" | "thousand" | "million" | "billion";
 }

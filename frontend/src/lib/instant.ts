@@ -82,7 +82,7 @@ export function zoneName(language: string, zone?: string, instant = Date.now()):
 }
 
 /** Minutes that the zone is ahead of UTC then. */
-export function offsetMinutes(instant: number, zone?: string): number {
+function offsetMinutes(instant: number, zone?: string): number {
   const found = parts(instant, "en", zone);
   const shown = Date.parse(
     `${found.day ?? ""} ${found.month ?? ""} ${found.year ?? ""} ${found.hour ?? ""}:${found.minute ?? ""}:${found.second ?? ""} UTC`,

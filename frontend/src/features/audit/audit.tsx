@@ -7,6 +7,7 @@ import { identity, type AuditEntry } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
+import { save } from "@/lib/save";
 
 /** Who changed what: newest first, searched, exported, verified. */
 export function Audit() {
@@ -36,11 +37,8 @@ export function Audit() {
   const download = async () => {
     const address = `/api/v1/audit?${new URLSearchParams({ q, limit: "10000" }).toString()}`;
     const answer = await fetch(address, { headers: { accept: "text/csv" } });
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await answer.blob());
-    link.download = "audit.csv";
-    link.click();
-    URL.revokeObjectURL(link.href);
+    if (answer.ok) save(await answer.blob(), "audit.csv");
+    else setVerdict(texts.unreachable);
   };
   return (
     <section className="panel audit" aria-label={texts.audit}>

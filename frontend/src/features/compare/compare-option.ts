@@ -6,7 +6,7 @@ import { equalScale, niceScale } from "@/lib/scale";
 
 import { AXES_MAX, laneShares, type Compared, type Lane } from "./series-of";
 
-export interface CompareInput {
+interface CompareInput {
   lanes: readonly Lane[];
   overlaid: boolean;
   start: number;
@@ -25,7 +25,7 @@ export const TITLE = 24;
 const FOOT = 54;
 const AXIS = 52;
 
-export interface LanePlace {
+interface LanePlace {
   top: number;
   height: number;
 }

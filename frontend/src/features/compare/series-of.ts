@@ -3,7 +3,7 @@ import { pointOf, type LinePoint } from "@/lib/line";
 
 export const LETTERS = ["A", "B", "C", "D", "E", "F", "G", "H"] as const;
 /** Letter and dash carry identity; colour helps. */
-export const DASHED = new Set(["C", "E", "H"]);
+const DASHED = new Set(["C", "E", "H"]);
 export const AXES_MAX = 4;
 
 export interface Compared {

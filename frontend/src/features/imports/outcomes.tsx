@@ -1,6 +1,5 @@
 "use client";
 
-import type { ImportItem } from "@/api/types";
 import { Mark, type MarkName } from "@/components/marks";
 import { useFormat, useSpeech } from "@/i18n/language";
 
@@ -12,8 +11,6 @@ export interface Counts {
   accepted: number;
   repeated: number | null;
 }
-
-export const countsOf = (receipt: ImportItem["receipt"]): Counts => receipt;
 
 /** What becomes of the rows: four outcomes, and the same as one bar. */
 export function Outcomes({ counts }: { counts: Counts }) {

@@ -32,7 +32,7 @@ export function Overview() {
   const window = view.window;
   const averages = useAverages(window);
   const page = averages.data;
-  useIncidents(window);
+  const incidents = useIncidents(window).data;
   const items = useWithLiveStates(page?.items ?? NOTHING);
   const asOf = page ? Date.parse(page.end) : 0;
   const figures = useMemo(() => headline(items, asOf), [items, asOf]);
@@ -61,7 +61,7 @@ export function Overview() {
         title={texts.overview}
         about={page && `${format.minute(page.start)} → ${format.minute(page.end)}`}
       >
-        {page && <SharedGap window={window} items={items} />}
+        {page && <SharedGap window={window} incidents={incidents} items={items} />}
         <WindowSwitch value={window} onChange={view.setWindow} />
       </PageHead>
       {averages.isError && !page && (

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 
 import { api } from "@/api/client";
-import { WINDOW_MS, type AverageItem, type WindowName } from "@/api/types";
+import { WINDOW_MS, type AverageItem, type IncidentsPage, type WindowName } from "@/api/types";
 import { Mark } from "@/components/marks";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 
@@ -21,13 +21,16 @@ export function useIncidents(window: WindowName) {
 }
 
 /** The sentence that explains the cluster in the map: the largest gap that sensors share. */
-export function SharedGap(props: { window: WindowName; items: readonly AverageItem[] }) {
+export function SharedGap(props: {
+  window: WindowName;
+  incidents: IncidentsPage | undefined;
+  items: readonly AverageItem[];
+}) {
   const { texts } = useSpeech();
   const format = useFormat();
-  const { data } = useIncidents(props.window);
-  const largest = data?.items.reduce(
+  const largest = props.incidents?.items.reduce(
     (a, b) => (b.sensors > a.sensors ? b : a),
-    data.items[0] ?? NONE,
+    props.incidents.items[0] ?? NONE,
   );
   if (!largest || largest.sensors < WORTH_TELLING) return null;
   const named = new Set(largest.equipmentIds);

@@ -88,7 +88,6 @@ export function LineChart(props: Props) {
       stripTicks: format.ticks(start, end, most - 2),
       tickText: format.tickText,
       tick: format.tick,
-      value: (value) => format.number(value, decimals),
       meanText: narrow
         ? format.number(mean, decimals)
         : `${texts.mean.toLowerCase()}\n${format.number(mean, 2)}`,

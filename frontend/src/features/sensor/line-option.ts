@@ -5,7 +5,7 @@ import { token } from "@/lib/colours";
 import { importedRuns, runsOf, withBreaks, type LinePoint } from "@/lib/line";
 import { niceScale } from "@/lib/scale";
 
-export interface LineInput {
+interface LineInput {
   points: readonly LinePoint[];
   /** Of the whole window, for the strip under the chart. */
   overall: readonly LinePoint[];
@@ -23,13 +23,12 @@ export interface LineInput {
   stripTicks: number[];
   tickText: (instant: number) => { text: string; bold: boolean };
   tick: (value: number) => string;
-  value: (value: number) => string;
   gapLabel: (seconds: number, long: boolean) => string;
 }
 
 const LONG_GAP_S = 90 * 60;
-export const PLOT = { left: 46, right: 58, top: 32 };
-export const NARROW_PLOT = { left: 6, right: 46, top: 16 };
+const PLOT = { left: 46, right: 58, top: 32 };
+const NARROW_PLOT = { left: 6, right: 46, top: 16 };
 
 /** Line, band, hatched gaps, imported readings, the window's mean; below it the whole window. */
 export function lineOption(input: LineInput): EChartsOption {
