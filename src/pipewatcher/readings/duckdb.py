@@ -21,9 +21,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import duckdb
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from pipewatcher.errors import StoreUnavailable
 from pipewatcher.model import (
@@ -50,10 +47,10 @@ from pipewatcher.model import (
 )
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
-from pipewatcher.readings.duckdb_sql import cadences, days, reads, retention, undo
+from pipewatcher.readings.duckdb_sql import append, cadences, days, reads, retention, undo
 from pipewatcher.readings.duckdb_sql.averages import averages
-from pipewatcher.readings.duckdb_sql.books import books, count_stored
-from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
+from pipewatcher.readings.duckdb_sql.books import books
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.fold import fold
 from pipewatcher.readings.duckdb_sql.gaps import gaps
 from pipewatcher.readings.duckdb_sql.migrate import prepare
@@ -358,7 +355,7 @@ class DuckDBStore:
     # Appending, on the append thread
 
     def _position(self) -> Position:
-        return dict(self._cursor().execute("SELECT partition, next FROM position").fetchall())
+        return append.position(self._cursor())
 
     def _append(self, batches: Sequence[Batch], position: Position) -> None:
         cursor = self._cursor()
@@ -370,11 +367,8 @@ class DuckDBStore:
             cursor.execute("BEGIN")
             names = self._known()
             try:
-                rows = self._insert(cursor, names, batches)
-                names.write_new(cursor)
-                self._count_blocks(cursor, batches)
-                count_stored(cursor, batches)
-                _advance(cursor, position)
+                rows = append.rows(cursor, names, batches, self._next_seq)
+                append.advance(cursor, position)
                 cursor.execute("COMMIT")
             except BaseException:
                 names.forget()
@@ -385,38 +379,6 @@ class DuckDBStore:
         self._appended_rows += rows
         if self._hot_rows() >= FOLD_ROWS:
             self._wake.set()
-
-    def _insert(self, cursor: Cursor, names: Names, batches: Sequence[Batch]) -> int:
-        columns = [_columns(names, batch) for batch in batches if len(batch)]
-        if not columns:
-            return 0
-        sensors, times, values, origins, keeps = (
-            np.concatenate(parts) for parts in zip(*columns, strict=True)
-        )
-        drained = pa.table(
-            {
-                "sensor": sensors,
-                "event_time": times,
-                "value": values,
-                "origin": origins,
-                "seq": np.arange(self._next_seq, self._next_seq + len(sensors)),
-                "keep_stored": keeps,
-            }
-        )
-        insert(cursor, "hot", drained)
-        return len(sensors)
-
-    @staticmethod
-    def _count_blocks(cursor: Cursor, batches: Sequence[Batch]) -> None:
-        progress: dict[int, tuple[int, int]] = {}
-        for batch in batches:
-            if (block := batch.block) is not None:
-                _, accepted = progress.get(block.import_id, (0, 0))
-                progress[block.import_id] = block.block + 1, accepted + len(batch)
-        for import_id, (next_block, accepted) in progress.items():
-            cursor.execute(
-                "INSERT INTO import_progress VALUES (?, ?, ?)", [import_id, next_block, accepted]
-            )
 
     # Folding, on the fold thread (or the one that waits for it)
 
@@ -549,24 +511,6 @@ class DuckDBStore:
             except duckdb.TransactionException:
                 return False
         return True
-
-
-def _columns(names: Names, batch: Batch) -> tuple[npt.NDArray[np.generic], ...]:
-    sensors = np.array([names.sensor(name) for name in batch.equipment_ids], np.int32)
-    origins = np.array([names.origin(name) for name in batch.origins], np.int32)
-    if batch.origin_codes is None:
-        origin_column = np.full(len(batch), origins[0], np.int32)
-    else:
-        origin_column = origins[batch.origin_codes]
-    keeps = np.full(len(batch), batch.block is not None and batch.block.keep_stored)
-    return sensors[batch.codes], batch.event_times, batch.values, origin_column, keeps
-
-
-def _advance(cursor: Cursor, position: Position) -> None:
-    # Not UPDATE: beside a question that is older than it, no checkpoint could be made.
-    for partition, offset in position.items():
-        cursor.execute("DELETE FROM position WHERE partition = ?", [partition])
-        cursor.execute("INSERT INTO position VALUES (?, ?)", [partition, offset])
 
 
 def _roll_back(cursor: Cursor) -> None:
