@@ -126,11 +126,22 @@ make_environment() {
     new="$opt/environment-$(date -u +%Y%m%dT%H%M%SZ)"
     say "Making $new with $("$python" -V) …"
     "$python" -m venv "$new"
-    "$new/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" || {
+    install_packages || {
         rm -rf "$new"
         fail "the packages could not be installed (is there a network?)."
     }
     "$new/bin/python" -m compileall -q "$new/lib" || true # sources for other Pythons are among them
+}
+
+# The packages that were tested, by their hashes, where the sources' lock file is at hand.
+install_packages() {
+    local pip=("$new/bin/python" -m pip install --quiet --disable-pip-version-check)
+    local lock=$here/../requirements.lock
+    if [ -f "$lock" ]; then
+        "${pip[@]}" --require-hashes --requirement "$lock" && "${pip[@]}" --no-deps "$wheel"
+    else
+        "${pip[@]}" "$wheel"
+    fi
 }
 
 # Another name moved over the old one: at no moment is there none.
