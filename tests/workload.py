@@ -143,6 +143,18 @@ async def ask(api: httpx.AsyncClient, path: str, params: Mapping[str, str]) -> A
         await asyncio.sleep(int(answer.headers["retry-after"]))
 
 
+async def folded(api: httpx.AsyncClient) -> None:
+    """Returns once what was acknowledged is stored and folded, where the store folds: what is
+    learned of the sensors stands still then."""
+    async with asyncio.timeout(ANSWERED_WITHIN_S):
+        await ask(api, "/api/v1/averages", {"window": "5m"})
+        while True:
+            status = await ask(api, "/api/v1/status", {})
+            if not status["unfolded"]:
+                return
+            await asyncio.sleep(0.1)
+
+
 def at(cursor: str | None) -> dict[str, str]:
     return {} if cursor is None else {"cursor": cursor}
 
@@ -152,5 +164,5 @@ def instant(minute: int) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def reading(key: tuple[str, str], value: int) -> dict[str, object]:
+def reading(key: tuple[str, str], value: float) -> dict[str, object]:
     return {"equipmentId": key[0], "timestamp": key[1], "value": value}

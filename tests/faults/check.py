@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import math
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from faults.doors import FAR
 from faults.ledger import Ledger
 from oracle import time_weighted_mean
 from workload import END, ask, instant, stored_of
@@ -16,6 +18,8 @@ from workload import END, ask, instant, stored_of
 SAME = 1e-12
 WINDOW_DAYS = 200
 SECOND = 1_000_000
+TOLD_WITHIN_S = 30.0
+BEHIND_FAR = FAR.replace("01T", "02T")
 
 
 async def check(api: httpx.AsyncClient, ledger: Ledger, *, cadences: bool) -> int:
@@ -34,6 +38,9 @@ async def check(api: httpx.AsyncClient, ledger: Ledger, *, cadences: bool) -> in
             compared += 1
         strangers = stored.keys() - ledger.of(sensor).keys()
         assert not strangers, (sensor, "was never sent", strangers)
+        far = {"equipmentId": sensor, "start": FAR, "end": BEHIND_FAR}
+        refused = (await ask(api, "/api/v1/readings", far))["items"]
+        assert not refused, (sensor, "was refused and is stored", refused)
         if not stored:
             continue
         _check_mean(means[sensor], stored)
@@ -71,18 +78,34 @@ async def _check_missing(
         return
     limit = 3 * cadence
     times = [time for time, _, _ in readings]
-    gaps = sum(b - a > limit for a, b in itertools.pairwise(times)) + 1
+    gaps = {(a, b) for a, b in itertools.pairwise(times) if b - a > limit} | {(times[-1], None)}
     params = {"equipmentId": sensor, "start": instant(-1440), "end": END, "limit": "1000"}
     page = await ask(api, "/api/v1/gaps", params)
-    open_ones = [gap for gap in page["items"] if gap["state"] != "filled"]
-    assert len(open_ones) == gaps, (sensor, gaps, open_ones)
+    listed = [
+        (_micros(gap["start"]), gap["end"] and _micros(gap["end"]))
+        for gap in page["items"]
+        if gap["state"] != "filled"
+    ]
+    assert (len(listed), set(listed)) == (len(gaps), gaps), (sensor, gaps, listed)
 
 
-async def check_balance(api: httpx.AsyncClient) -> None:
-    """Where commit log and store can know it, accepted = stored + waiting, in every column."""
-    sheet = (await ask(api, "/api/v1/status", {}))["balance"]
-    if sheet is not None:
-        assert sheet["difference"] == 0, sheet
+async def check_balance(api: httpx.AsyncClient, *, known: bool) -> None:
+    """Accepted = stored + waiting. `known`: commit log and store keep the counts for it, and tell
+    them once the store is back."""
+    sheet = await _balance(api)
+    if not known:
+        assert sheet is None, sheet
+        return
+    async with asyncio.timeout(TOLD_WITHIN_S):
+        while sheet is None:
+            await asyncio.sleep(0.2)
+            sheet = await _balance(api)
+    assert sheet["difference"] == 0, sheet
+
+
+async def _balance(api: httpx.AsyncClient) -> dict[str, Any] | None:
+    sheet: dict[str, Any] | None = (await ask(api, "/api/v1/status", {}))["balance"]
+    return sheet
 
 
 def _micros(at: str) -> int:

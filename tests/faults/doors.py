@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias
 
 import httpx
@@ -15,6 +15,7 @@ import httpx
 from faults.ledger import Key
 from mqtt_harness import field_of, packed, publish
 from server import AUTH
+from workload import reading
 
 Readings: TypeAlias = Sequence[tuple[Key, float]]
 ANSWER_TIMEOUT_S = 20.0
@@ -32,10 +33,6 @@ class Door(Protocol):
     async def close(self) -> None: ...
 
 
-def body_of(key: Key, value: float) -> dict[str, object]:
-    return {"equipmentId": key[0], "timestamp": key[1], "value": value}
-
-
 class HttpDoor:
     """Batches carry one reading that must be refused."""
 
@@ -45,7 +42,7 @@ class HttpDoor:
         self._client = httpx.AsyncClient(base_url=url, headers=AUTH, timeout=ANSWER_TIMEOUT_S)
 
     async def deliver(self, readings: Readings) -> bool:
-        items = [body_of(*reading) for reading in readings]
+        items = [reading(*each) for each in readings]
         body: Any = items[0]
         if self.size > 1:
             body = [*items, {**items[0], "timestamp": FAR}]
@@ -72,9 +69,7 @@ class HttpDoor:
 class MqttDoor:
     """MQTT 3.1.1 at QoS 1, one message at a time: to our listener, or to a broker before us."""
 
-    def __init__(
-        self, name: str, port: Callable[[], int], user: str, password: str, topic: str
-    ) -> None:
+    def __init__(self, name: str, port: int, user: str, password: str, topic: str) -> None:
         self.name = name
         self.size = 1
         self._port = port
@@ -84,7 +79,7 @@ class MqttDoor:
         self._packet_id = 0
 
     async def deliver(self, readings: Readings) -> bool:
-        payload = json.dumps(body_of(*readings[0])).encode()
+        payload = json.dumps(reading(*readings[0])).encode()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 reader, writer = await self._connected()
@@ -109,7 +104,7 @@ class MqttDoor:
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self._streams is None:
-            streams = await asyncio.open_connection("127.0.0.1", self._port())
+            streams = await asyncio.open_connection("127.0.0.1", self._port)
             self._streams = streams
             streams[1].write(self._connect)
             welcome = await streams[0].readexactly(4)

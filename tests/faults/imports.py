@@ -85,7 +85,8 @@ class Importer:
                 receipt = job["receipt"]
                 counts = [receipt[name] for name in ("received", "accepted", "rejected")]
                 assert counts == [ROWS + BAD_ROWS, ROWS, BAD_ROWS], receipt
-                if receipt["new"] is not None:
+                assert (receipt["new"] is not None) == self.can_undo, receipt
+                if self.can_undo:
                     parts = [receipt[name] for name in ("new", "corrected")]
                     assert parts == [ROWS - LIVE, LIVE], receipt
                     rest = [receipt[name] for name in ("identical", "repeated", "skipped")]

@@ -14,11 +14,12 @@ import httpx
 from confluent_kafka import Producer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from certificates import self_signed
-from faults.kinds import KINDS, kind
+from faults.kinds import KINDS, kind, until_struck
 from faults.proxy import Mode
 from faults.scene import ANSWERS_WITHIN_S, Scene
 from server import AUTH
@@ -67,8 +68,8 @@ async def influxdb_500(scene: Scene) -> None:
     before = link.struck
     await link.set(Mode.ERROR_500)
     await asyncio.sleep(scene.rng.uniform(2, 4))
+    await until_struck(lambda: link.struck > before)
     await link.set(Mode.PASS)
-    assert link.struck > before, "the fault met nothing"
 
 
 @kind("poison records in Kafka", _has_kafka)
@@ -127,13 +128,14 @@ async def _paused(servers: list[ServerProcess], seconds: float) -> None:
 def _expire(certificate: Path, key_file: Path) -> None:
     """Of the same key and name, it was good for a day in 2020."""
     key = load_pem_private_key(key_file.read_bytes(), None)
+    assert isinstance(key, EllipticCurvePrivateKey)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     began = datetime(2020, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     builder = builder.not_valid_before(began).not_valid_after(began + timedelta(days=1))
     names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    signed = builder.sign(key, hashes.SHA256())  # type: ignore[arg-type]
+    signed = builder.sign(key, hashes.SHA256())
     certificate.write_bytes(signed.public_bytes(Encoding.PEM))
 
 

@@ -19,6 +19,7 @@ class Ledger:
         self.uncertain: dict[Key, set[float]] = defaultdict(set)
         self.spent: set[Key] = set()
         self.by_door: Counter[str] = Counter()
+        self.by_sensor: Counter[str] = Counter()
 
     def sent(self, readings: Iterable[tuple[Key, float]]) -> None:
         for key, value in readings:
@@ -32,6 +33,7 @@ class Ledger:
             self.acknowledged[key] = value
             self.uncertain[key].clear()
             self.by_door[door] += 1
+            self.by_sensor[key[0]] += 1
 
     def sensors(self) -> set[str]:
         return {sensor for sensor, _ in self.uncertain}

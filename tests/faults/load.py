@@ -25,7 +25,7 @@ async def load(
     """The senders; what one of them found wrong ends it, and is raised at the end."""
     numbers = itertools.count(1)
     tasks = [
-        asyncio.create_task(_send(door, f"{door.name}-{n}".replace(" ", "-"), ledger, numbers))
+        asyncio.create_task(_send(door, sensor_of(n, door), ledger, numbers))
         for n, door in enumerate(doors)
     ]
     tasks.append(asyncio.create_task(importer.run(rng)))
@@ -39,6 +39,11 @@ async def load(
             await door.close()
         for ending in endings:
             assert isinstance(ending, asyncio.CancelledError), f"answered wrongly: {ending!r}"
+
+
+def sensor_of(number: int, door: Door) -> str:
+    """What the scene's door of that number sends readings of, and no other does."""
+    return f"{door.name}-{number}".replace(" ", "-")
 
 
 async def _send(door: Door, sensor: str, ledger: Ledger, numbers: itertools.count[int]) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import resource
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 from faults import power
 from faults.doors import Door
 from faults.ledger import Ledger
+from faults.load import sensor_of
 from faults.proxy import Proxy
 from faults.shim import Shim
 from server import AUTH, Server
@@ -64,9 +65,9 @@ class Scene:
     async def all_doors_answer(self) -> float:
         """Seconds until each door has acknowledged a reading that it was sent from now on."""
         loop = asyncio.get_running_loop()
-        began, before = loop.time(), self.ledger.by_door.copy()
-        names = {door.name for door in self.doors}
-        while waiting := {n for n in names if self.ledger.by_door[n] == before[n]}:
+        began, before = loop.time(), self.ledger.by_sensor.copy()
+        sensors = {sensor_of(n, door) for n, door in enumerate(self.doors)}
+        while waiting := {s for s in sensors if self.ledger.by_sensor[s] == before[s]}:
             took = loop.time() - began
             assert took < ANSWERS_WITHIN_S, f"{waiting} do not answer {took:.0f} s after the fault"
             assert not any(sender.done() for sender in self.senders), "a sender has ended"
@@ -89,16 +90,13 @@ async def through(scene: Scene, proxies: dict[str, Proxy]) -> AsyncIterator[None
 
 
 def descriptors(server: Server) -> int:
-    return len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+    return psutil.Process(server.pid).num_fds()
 
 
 def address_space(server: Server) -> int:
     """Bytes."""
-    pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
+    return psutil.Process(server.pid).memory_info().vms
 
 
 def resident_mb(server: Server) -> int:
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) // 1024
+    return psutil.Process(server.pid).memory_info().rss // 2**20

@@ -20,7 +20,7 @@ from server import OF_TESTS, TOKEN, Server
 from servers.influxdb import InfluxDB
 from servers.kafka import KafkaCluster
 from servers.mongodb import MongoDB
-from servers.mosquitto import DEVICE, PIPEWATCHER, Mosquitto
+from servers.mosquitto import DEVICE, Mosquitto
 from servers.process import free_port
 
 SetUp: TypeAlias = Callable[[Path, random.Random], AbstractAsyncContextManager[Scene]]
@@ -88,7 +88,7 @@ async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
                 *(HttpDoor(gateway.url, 1) for gateway in gateways),
                 *(HttpDoor(gateway.url, BATCH) for gateway in gateways),
                 *(
-                    MqttDoor("mqtt listener", _port_of(gateway), "any", TOKEN, LISTENER_TOPIC)
+                    MqttDoor("mqtt listener", gateway.mqtt_port, "any", TOKEN, LISTENER_TOPIC)
                     for gateway in gateways
                 ),
                 *_devices(mosquitto),
@@ -123,11 +123,6 @@ def _by(link: Proxy, url: str) -> str:
     return url.replace(f":{link.target}/", f":{link.port}/")
 
 
-def _port_of(gateway: Server) -> Callable[[], int]:
-    port = gateway.mqtt_port
-    return lambda: port
-
-
 @contextlib.asynccontextmanager
 async def _one_process(
     folder: Path, rng: random.Random, links: dict[str, Proxy] | None = None, **settings: object
@@ -135,7 +130,7 @@ async def _one_process(
     data = folder / "data"
     http, https, mqtt = free_port(), free_port(), free_port()
     doors = {"http door": Proxy(http, free_port()), "mqtt door": Proxy(mqtt, free_port())}
-    shim = Shim(folder / "shim", data, journal=True)
+    shim = Shim(folder / "shim", data)
     certificate = self_signed(folder)
     server = Server(
         data,
@@ -163,7 +158,7 @@ async def _one_process(
         *(HttpDoor(url, 1) for _ in range(3)),
         HttpDoor(url, BATCH),
         *(
-            MqttDoor("mqtt listener", lambda: doors["mqtt door"].port, "any", TOKEN, LISTENER_TOPIC)
+            MqttDoor("mqtt listener", doors["mqtt door"].port, "any", TOKEN, LISTENER_TOPIC)
             for _ in range(2)
         ),
     ]
@@ -181,8 +176,5 @@ LISTENER_TOPIC = "plant/readings"
 
 def _devices(mosquitto: Mosquitto) -> list[MqttDoor]:
     """They speak to the broker itself: that link is not ours."""
-    assert PIPEWATCHER != DEVICE
     topic, password = f"plant/{DEVICE}/readings", mosquitto.passwords[DEVICE]
-    return [
-        MqttDoor("mqtt broker", lambda: mosquitto.port, DEVICE, password, topic) for _ in range(2)
-    ]
+    return [MqttDoor("mqtt broker", mosquitto.port, DEVICE, password, topic) for _ in range(2)]

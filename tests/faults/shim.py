@@ -29,8 +29,7 @@ def missing() -> str | None:
 class Shim:
     """For one process and the files below `data`; `folder` gets library, control and journal."""
 
-    def __init__(self, folder: Path, data: Path, *, journal: bool) -> None:
-        """With `journal`, a power cut can be made; syncs are only noted then."""
+    def __init__(self, folder: Path, data: Path) -> None:
         folder.mkdir(parents=True)
         self.journal = folder / "journal"
         library, control = folder / "shim.so", folder / "control"
@@ -45,7 +44,7 @@ class Shim:
             "LD_PRELOAD": str(library),
             "FAULTS_FOLDER": str(data.resolve()),
             "FAULTS_CONTROL": str(control),
-            **({"FAULTS_JOURNAL": str(self.journal)} if journal else {}),
+            "FAULTS_JOURNAL": str(self.journal),
         }
 
     def set(self, number: Control, value: int) -> None:

@@ -63,7 +63,7 @@ def test_the_power_cut_takes_what_was_not_synced_and_leaves_the_rest(tmp_path: P
     """Of the harness itself: a shim that takes nothing would prove nothing."""
     data = tmp_path / "data"
     data.mkdir()
-    preloaded = shim.Shim(tmp_path / "shim", data, journal=True)
+    preloaded = shim.Shim(tmp_path / "shim", data)
     script = """
 import os, sys
 a = os.open("synced", os.O_RDWR | os.O_CREAT); os.write(a, b"kept " * 200); os.fsync(a)
