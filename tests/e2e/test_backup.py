@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,31 +12,27 @@ from typing import Any
 import httpx
 import pytest
 
+from e2e.test_cli import run
 from server import Server
-from workload import END, Ledger, Sender, ask, check_readings, instant, stop_load, stored_of
+from workload import (
+    END,
+    Ledger,
+    Sender,
+    ask,
+    check_readings,
+    folded,
+    instant,
+    stop_load,
+    stored_of,
+)
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-FOLDED_AFTER_S = 5
-"""What is learned of the sensors stands still then."""
 CSV = {"content-type": "text/csv"}
-
-
-def pipewatcher(data: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    known = {k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")}
-    return subprocess.run(
-        [sys.executable, "-m", "pipewatcher", *map(str, arguments)],
-        env={**known, "PIPEWATCHER_DATA_DIR": str(data)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 async def everything(api: httpx.AsyncClient) -> dict[str, Any]:
     """What a historian can be asked, but for what tells one process from another."""
-    await ask(api, "/api/v1/averages", {})
-    await asyncio.sleep(FOLDED_AFTER_S)
+    await folded(api)
     page = await ask(api, "/api/v1/averages", {"window": "365d", "until": END})
     sensors = [item["equipmentId"] for item in page["items"]]
     doors = (await ask(api, "/api/v1/status", {}))["balance"]["doors"]
@@ -92,19 +85,15 @@ async def test_what_is_restored_answers_everything_as_the_original(tmp_path: Pat
             await done(api, await imported(api, "EQ-1", 3_000))
             body = {"name": "device-1", "role": "device"}
             token = (await api.post("/api/v1/tokens", json=body)).json()["token"]
-            made = await asyncio.to_thread(
-                pipewatcher, server.folder, "backup", tmp_path / "backup"
-            )
+            made = await asyncio.to_thread(run, server.folder, "backup", tmp_path / "backup")
             assert made.returncode == 0, made.stderr
             before = await everything(api)
-            again = await asyncio.to_thread(
-                pipewatcher, server.folder, "backup", tmp_path / "backup"
-            )
+            again = await asyncio.to_thread(run, server.folder, "backup", tmp_path / "backup")
             assert "cannot be made" in again.stderr
             refused = await api.post("/api/v1/backups", json={"folder": str(tmp_path / "x")})
             assert refused.status_code == 403
     assert not (tmp_path / "x").exists()
-    told = pipewatcher(tmp_path / "restored", "restore", tmp_path / "backup")
+    told = run(tmp_path / "restored", "restore", tmp_path / "backup")
     assert told.returncode == 0, told.stderr
     with Server(tmp_path / "restored") as server:
         async with server.client() as api:
@@ -148,7 +137,7 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(
                 await asyncio.sleep(0.5)
                 acknowledged = dict(ledger.acknowledged)
                 made = await asyncio.to_thread(
-                    pipewatcher, server.folder, "backup", tmp_path / f"backup-{n}"
+                    run, server.folder, "backup", tmp_path / f"backup-{n}"
                 )
                 assert made.returncode == 0, made.stderr
                 assert len(ledger.acknowledged) > 100
@@ -159,7 +148,7 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(
     for key, values in ledger.values.items():
         since = acknowledged.get(key, -1.0)
         known.uncertain[key] = [value for value in values if value > since]
-    told = pipewatcher(tmp_path / "restored", "restore", tmp_path / "backup-2")
+    told = run(tmp_path / "restored", "restore", tmp_path / "backup-2")
     assert told.returncode == 0, told.stderr
     with Server(tmp_path / "restored") as server:
         async with server.client() as api:
@@ -176,9 +165,9 @@ async def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(
 
 
 def test_only_a_whole_backup_is_restored_and_only_into_an_empty_folder(tmp_path: Path) -> None:
-    made = pipewatcher(tmp_path / "data", "backup", tmp_path / "backup")
+    made = run(tmp_path / "data", "backup", tmp_path / "backup")
     assert made.returncode == 0, made.stderr
-    full = pipewatcher(tmp_path / "data", "restore", tmp_path / "backup")
+    full = run(tmp_path / "data", "restore", tmp_path / "backup")
     assert (full.returncode, "is not empty" in full.stderr) == (1, True)
     manifest = json.loads((tmp_path / "backup/backup.json").read_text())
     names = {file["name"] for file in manifest["files"]}
@@ -186,10 +175,10 @@ def test_only_a_whole_backup_is_restored_and_only_into_an_empty_folder(tmp_path:
     database = tmp_path / "backup/readings.duckdb"
     whole = database.read_bytes()
     database.write_bytes(whole[:5_000] + b"?" + whole[5_001:])
-    damaged = pipewatcher(tmp_path / "new", "restore", tmp_path / "backup")
+    damaged = run(tmp_path / "new", "restore", tmp_path / "backup")
     assert "readings.duckdb is not as the backup wrote it" in damaged.stderr
     database.write_bytes(whole)
     (tmp_path / "backup/backup.json").unlink()
-    cut_off = pipewatcher(tmp_path / "new", "restore", tmp_path / "backup")
+    cut_off = run(tmp_path / "new", "restore", tmp_path / "backup")
     assert "is no whole backup" in cut_off.stderr
     assert not (tmp_path / "new").exists()

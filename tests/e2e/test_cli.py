@@ -21,11 +21,11 @@ ROWS = "equipmentId,timestamp,value\n" + "".join(
 
 
 def run(
-    folder: Path, *arguments: str, given: str | None = None
+    folder: Path, *arguments: str | Path, given: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     known = {k: v for k, v in os.environ.items() if not k.startswith("PIPEWATCHER_")}
     return subprocess.run(
-        [sys.executable, "-m", "pipewatcher", *arguments],
+        [sys.executable, "-m", "pipewatcher", *map(str, arguments)],
         env={**known, "PIPEWATCHER_DATA_DIR": str(folder), "COLUMNS": "200"},
         input=given,
         capture_output=True,

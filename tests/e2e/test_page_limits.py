@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from page_harness import settled, signed_in, violations
 from server import AUTH, Server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+ASKED_WITHIN_S = 60
 
 
 @functools.cache
@@ -151,7 +153,9 @@ def test_a_key_that_is_pressed_before_the_chart_is_there_is_kept(
         expect(frame).to_be_focused()
         page.wait_for_timeout(500)
         expect(page.locator(".cursor-card")).to_have_count(0)
+        until = time.monotonic() + ASKED_WITHIN_S
         while not held:
+            assert time.monotonic() < until, "what draws was never asked for"
             page.wait_for_timeout(100)
         for route, answer in held:
             route.fulfill(response=answer)
