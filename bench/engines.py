@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import engines_writer  # noqa: E402
+import engines_writer
 
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch  # noqa: E402
-from pipewatcher.readings.influxdb import InfluxDBStore  # noqa: E402
-from pipewatcher.readings.influxdb_reads import raw_figures  # noqa: E402
-from pipewatcher.readings.influxdb_rollups import Span  # noqa: E402
-from server import TOKEN, Server  # noqa: E402
-from servers.influxdb import InfluxDB  # noqa: E402
-from servers.kafka import KafkaCluster  # noqa: E402
-from servers.mongodb import MongoDB  # noqa: E402
+from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch
+from pipewatcher.readings.influxdb import InfluxDBStore
+from pipewatcher.readings.influxdb_reads import raw_figures
+from pipewatcher.readings.influxdb_rollups import Span
+from server import TOKEN, Server
+from servers.influxdb import InfluxDB
+from servers.kafka import KafkaCluster
+from servers.mongodb import MongoDB
 
 SENSORS = 2_000
 NAMES = [f"EQ-{10_000 + n}" for n in range(SENSORS)]
@@ -96,7 +96,7 @@ def gateway(folder: Path) -> None:
 
 
 def wrk(url: str) -> float:
-    script = str(ROOT / "bench/single_readings.lua")
+    script = str(Path(__file__).with_name("single_readings.lua"))
     done = subprocess.run(
         ["wrk", "-t1", "-c64", "-d8s", "--latency", "-s", script, url, "--", TOKEN],
         capture_output=True,

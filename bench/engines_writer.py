@@ -33,18 +33,18 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from pipewatcher.commit_log.kafka import KafkaCommitLog  # noqa: E402
-from pipewatcher.memory import collect_rarely, give_back_freed_memory  # noqa: E402
-from pipewatcher.model import Batch, RefusedReading, covers  # noqa: E402
-from pipewatcher.readings.influxdb import InfluxDBStore  # noqa: E402
-from pipewatcher.readings.influxdb_http import CHUNK_LINES  # noqa: E402
-from pipewatcher.readings.influxdb_lines import points_of  # noqa: E402
-from pipewatcher.writer import Writer  # noqa: E402
-from servers.influxdb import PASSWORD, USER, InfluxDB  # noqa: E402
-from servers.kafka import KafkaCluster  # noqa: E402
+from pipewatcher.commit_log.kafka import KafkaCommitLog
+from pipewatcher.memory import collect_rarely, give_back_freed_memory
+from pipewatcher.model import Batch, RefusedReading, covers
+from pipewatcher.readings.influxdb import InfluxDBStore
+from pipewatcher.readings.influxdb_http import CHUNK_LINES
+from pipewatcher.readings.influxdb_lines import points_of
+from pipewatcher.writer import Writer
+from servers.influxdb import PASSWORD, USER, InfluxDB
+from servers.kafka import KafkaCluster
 
 CORES = sorted(os.sched_getaffinity(0))
 TURNS = 5

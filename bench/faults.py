@@ -17,12 +17,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOP / "src"), str(TOP / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from faults.kinds_of_servers import KINDS  # noqa: E402
-from faults.run import Report, run  # noqa: E402
-from faults.setups import SET_UPS  # noqa: E402
+from faults.kinds_of_servers import KINDS
+from faults.run import Report, run
+from faults.setups import SET_UPS
 
 PER_RUN = 10
 SHORT = 30

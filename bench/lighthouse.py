@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import sync_playwright
 
@@ -29,7 +30,7 @@ BAR = 95
 LIGHTHOUSE = ["npx", "--yes", "lighthouse@12"]
 
 
-def report(command: list[str], url: str, port: int, preset: str, folder: Path) -> dict[str, object]:
+def report(command: list[str], url: str, port: int, preset: str, folder: Path) -> dict[str, Any]:
     out = folder / "report.json"
     preset_of = ["--preset=desktop"] if preset == "desktop" else []
     subprocess.run(
@@ -46,23 +47,21 @@ def report(command: list[str], url: str, port: int, preset: str, folder: Path) -
         ],
         check=True,
     )
-    found: dict[str, object] = json.loads(out.read_text("utf-8"))
+    found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     return found
 
 
-def tell(name: str, preset: str, found: dict[str, object]) -> bool:
+def tell(name: str, preset: str, found: dict[str, Any]) -> bool:
     """Whether every score reaches the bar; what keeps one from it is told."""
-    categories: dict[str, dict[str, object]] = found["categories"]  # type: ignore[assignment]
-    audits: dict[str, dict[str, object]] = found["audits"]  # type: ignore[assignment]
-    scores = {each: round(float(str(categories[each]["score"] or 0)) * 100) for each in CATEGORIES}
+    categories, audits = found["categories"], found["audits"]
+    scores = {each: round((categories[each]["score"] or 0) * 100) for each in CATEGORIES}
     told = ", ".join(f"{each} {score}" for each, score in scores.items())
     print(f"{name}, {preset}: {told} (bar: {BAR})", flush=True)
     for category in CATEGORIES:
-        refs: list[dict[str, object]] = categories[category]["auditRefs"]  # type: ignore[assignment]
-        for ref in refs:
-            audit = audits[str(ref["id"])]
+        for ref in categories[category]["auditRefs"]:
+            audit = audits[ref["id"]]
             score = audit["score"]
-            if ref["weight"] and isinstance(score, (int, float)) and score < 0.9:
+            if ref["weight"] and score is not None and score < 0.9:
                 print(f"  {ref['id']}: {score} {audit.get('displayValue', '')}")
     return min(scores.values()) >= BAR
 

@@ -26,15 +26,15 @@ from typing import Any
 import uvloop
 from mqtt_devices import connect, packet, sized
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from pipewatcher.commit_log.sqlite import SQLiteCommitLog  # noqa: E402
-from pipewatcher.intake import Intake  # noqa: E402
-from pipewatcher.sources.mqtt_broker import BrokerSource  # noqa: E402
-from pipewatcher.sources.mqtt_broker_url import parse_broker_urls  # noqa: E402
-from pipewatcher.sources.mqtt_topics import TopicRules  # noqa: E402
-from servers.mosquitto import DEVICE, Mosquitto  # noqa: E402
+from pipewatcher.commit_log.sqlite import SQLiteCommitLog
+from pipewatcher.intake import Intake
+from pipewatcher.sources.mqtt_broker import BrokerSource
+from pipewatcher.sources.mqtt_broker_url import parse_broker_urls
+from pipewatcher.sources.mqtt_topics import TopicRules
+from servers.mosquitto import DEVICE, Mosquitto
 
 WINDOW = 100
 TOPIC = f"plant/{DEVICE}/readings".encode()

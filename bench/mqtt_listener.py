@@ -28,11 +28,12 @@ from typing import Any
 
 import psutil
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
-from servers.mosquitto import DEVICE, Mosquitto  # noqa: E402
-from servers.process import free_port  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from servers.mosquitto import DEVICE, Mosquitto
+from servers.process import free_port
+
+HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
 FLEET = 10_000
 INTERVAL_S = 10

@@ -14,13 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent / "src"), str(HERE.parent / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-import httpx  # noqa: E402
+import httpx
 
-from server import AUTH, Server  # noqa: E402
-from sign_in_flood import flood  # noqa: E402
+from server import AUTH, Server
+from sign_in_flood import flood
 
 WHO = {"name": "ana", "password": "several words in a row"}
 READING = {"equipmentId": "EQ-1", "timestamp": "2026-01-01T00:00:00Z", "value": 1.5}

@@ -20,14 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(1, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[2] / "tests"))
+
+import machine
+import report
+import scenarios
+import system
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "src")]
-
-import machine  # noqa: E402
-import report  # noqa: E402
-import scenarios  # noqa: E402
-import system  # noqa: E402
-
 FILES_SPARE = 1_000
 """Beside one file descriptor for each connection."""
 

@@ -45,13 +45,6 @@ class Ledger:
     def uncertain(self, connection: int) -> np.ndarray:
         return _numbers(self.not_acknowledged.get(connection, ()))
 
-    def count_acknowledged(self) -> int:
-        sent, not_acknowledged = (
-            sum(end - start for ranges in many.values() for start, end in ranges)
-            for many in (self.sent, self.not_acknowledged)
-        )
-        return sent - not_acknowledged
-
 
 @dataclass
 class Found:

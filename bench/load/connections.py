@@ -6,6 +6,7 @@ import asyncio
 import re
 import struct
 import time
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 from plan import BATCH, Stamps, batch, reading
@@ -25,7 +26,7 @@ class Told(Protocol):
     def ended(self, device: Device) -> None: ...
 
 
-class Device(asyncio.Protocol):
+class Device(asyncio.Protocol, ABC):
     """`number` is its next reading's; `waiting_for` the first one on the way, or None."""
 
     readings = 1
@@ -64,8 +65,8 @@ class Device(asyncio.Protocol):
         self.intended_s = intended_s
         self.transport.write(self.message(first))
 
-    def message(self, first: int) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def message(self, first: int) -> bytes: ...
 
 
 class Http(Device):

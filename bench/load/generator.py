@@ -61,15 +61,14 @@ class Order:
 class Load:
     def __init__(self, order: Order) -> None:
         self.order = order
-        self.stamps = Stamps(order.begin_s)
-        self.stamps.start_at(order.first)
+        self.stamps = Stamps(order.begin_s, order.first)
         self.devices: list[Device] = []
         self.running = False
         self.began_s = self.ends_s = 0.0
         self.at = array("d")
         """Of each acknowledgement: seconds from the start to when it was to be sent."""
         self.took = array("d")
-        self.refused_at: list[tuple[float, str]] = []
+        self.refused_at = array("d")
         self.not_acknowledged: list[tuple[int, int, int]] = []
         """Connection, first reading, readings."""
         self.codes: Counter[str] = Counter()
@@ -88,7 +87,7 @@ class Load:
             self.at.append(device.intended_s - self.began_s)
             self.took.append(now - device.intended_s)
         else:
-            self.refused_at.append((now - self.began_s, code))
+            self.refused_at.append(now - self.began_s)
             self.not_acknowledged.append((device.connection, first, device.readings))
             self.without_hint += retry_after_s is None
         if not self.running:
@@ -222,7 +221,7 @@ class Load:
             Path(self.order.out),
             at=np.array(self.at),
             took=np.array(self.took),
-            refused_at=np.array([at for at, _ in self.refused_at]),
+            refused_at=np.array(self.refused_at),
             next=np.array([device.number for device in self.devices], dtype=np.int64),
             not_acknowledged=np.array(self.not_acknowledged, dtype=np.int64).reshape(-1, 3),
         )

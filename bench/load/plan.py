@@ -18,15 +18,12 @@ _VALUES = 90_000
 
 
 class Stamps:
-    """Instants as text, made once for all connections."""
+    """Instants of readings from `first` on as text, made once for all connections."""
 
-    def __init__(self, begin_s: int) -> None:
+    def __init__(self, begin_s: int, first: int) -> None:
         self._begin_s = begin_s
-        self._first = 0
+        self._first = first
         self._made: list[bytes] = []
-
-    def start_at(self, number: int) -> None:
-        self._first, self._made = number, []
 
     def __getitem__(self, number: int) -> bytes:
         at = number - self._first

@@ -65,7 +65,6 @@ class Sampler:
             told = self._told if now - self._told_at < 5 * EVERY_S else None
             sample["committed"] = told["stages"]["committed"] if told else None
             sample["lag_s"] = told["lag"]["seconds"] if told else None
-            sample["lag_readings"] = told["lag"]["readings"] if told else None
             self.samples.append(sample)
             before, cpu_before = now, cpu
 

@@ -21,17 +21,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(1, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[2] / "tests"))
+sys.path.insert(1, str(Path(__file__).parents[1] / "load"))
+
+import machine
+import standings
+import steps
+from line_peers import InfluxDB, QuestDB, VictoriaMetrics
+from month import write_csv
+from peers import Afternoon, Peer, PipeWatcher, on_path
+from system import Cores
+
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[1:1] = [str(ROOT / name) for name in ("bench/load", "tests", "src")]
-
-import machine  # noqa: E402
-import standings  # noqa: E402
-import steps  # noqa: E402
-from line_peers import InfluxDB, QuestDB, VictoriaMetrics  # noqa: E402
-from peers import Afternoon, Peer, PipeWatcher, on_path  # noqa: E402
-
-from plant import write_csv  # noqa: E402
-
 PEERS: tuple[type[Peer], ...] = (PipeWatcher, InfluxDB, VictoriaMetrics, QuestDB, Afternoon)
 FULL = steps.Size(seconds=10, every_s=900, late=200_000)
 QUICK = steps.Size(seconds=3, every_s=21_600, late=20_000)
@@ -58,18 +60,18 @@ def main() -> int:
 
 def race(size: steps.Size, only: list[str] | None) -> dict[str, Any]:
     began = time.monotonic()
-    cores = sorted(os.sched_getaffinity(0))
+    cores = Cores()
     found: dict[str, Any] = {
         "when": datetime.now(UTC).isoformat(timespec="minutes"),
         "command": shlex.join(["python", "bench/race", *sys.argv[1:]]),
         "machine": machine.describe(),
         "before": machine.load_before(),
-        "cores": {"peer": cores[:1], "others": cores[1:] or cores},
+        "cores": {"peer": cores.system, "others": cores.others},
         "seconds": size.seconds,
         "absent": {},
         "peers": [],
     }
-    os.sched_setaffinity(0, cores[1:] or cores)
+    os.sched_setaffinity(0, cores.others)
     with tempfile.TemporaryDirectory(prefix="race-", ignore_cleanup_errors=True) as text:
         folder = Path(text)
         found["rows"] = write_csv(folder / "month.csv", size.every_s)

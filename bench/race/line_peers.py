@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from month import stamp
 from peers import Reading, on_path, size_of
 
-from plant import stamp
 from servers import influxdb
 from servers.process import FOLDER, ServerProcess, free_port
 

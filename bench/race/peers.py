@@ -62,7 +62,7 @@ class Peer(Protocol):
 
 
 def json_of(readings: Sequence[Reading]) -> list[dict[str, object]]:
-    from plant import stamp
+    from month import stamp
 
     return [
         {"equipmentId": sensor, "timestamp": stamp(at_s), "value": value}
@@ -134,7 +134,7 @@ class PipeWatcher:
         return int(self._status()["readings"])
 
     def means(self, window_s: int, end_s: int) -> dict[str, float]:
-        from plant import stamp
+        from month import stamp
 
         answer = self._http.get(
             "/api/v1/averages",

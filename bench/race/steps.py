@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from machine import Watch
+from month import END_S, SENSORS, WINDOWS_S, late, name, value
 from peers import Peer, Reading
-
-from plant import END_S, SENSORS, WINDOWS_S, late, name, value
+from system import CORES
 
 HERE = Path(__file__).parent
 SINGLE_CONNECTIONS = 64
@@ -54,7 +54,7 @@ def run(peer: Peer, folder: Path, size: Size, csv_path: Path, rows: int) -> dict
         began = time.perf_counter()
         peer.import_csv(csv_path)
         found["csv_per_s"] = rows / (time.perf_counter() - began)
-        found["stored"] = peer.count()
+        assert peer.count() == rows, (peer.count(), rows)
         found["means"] = {window: _means(peer, s) for window, s in WINDOWS_S.items()}
         found["answers"] = peer.means(WINDOWS_S["30d"], END_S)
         found["bytes_per_reading"] = peer.bytes_stored() / rows
@@ -74,7 +74,7 @@ class _started:  # noqa: N801 - reads as a word in `with`
 
     def __enter__(self) -> None:
         ours = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {0})  # what is started now inherits it: threads, JVM and all
+        os.sched_setaffinity(0, CORES[:1])  # what is started now inherits it: threads, JVM and all
         try:
             self._peer.start(self._folder)
         finally:
