@@ -28,6 +28,7 @@ from pipewatcher.model import (
     SensorAverage,
 )
 from pipewatcher.ports import ReadingsStore
+from pipewatcher.validate import EVENT_TIME_MAX, EVENT_TIME_MIN
 
 NOON = 1_676_462_400_000_000  # 2023-02-15T12:00:00Z
 
@@ -254,6 +255,14 @@ class ReadingsSuite:
             [average] = await store.averages(NOON, NOON + HOUR)
             assert average.mean == pytest.approx(huge)
             await store.settle()
+
+    @pytest.mark.parametrize("start", [EVENT_TIME_MIN, EVENT_TIME_MAX - DAY])
+    async def test_a_span_at_the_end_of_time_is_empty(
+        self, store: ReadingsStore, start: int
+    ) -> None:
+        await store.append(batches_of(self.live(("EQ-1", NOON, 1.0))), {0: 1})
+        assert await store.readings("EQ-1", start, start + DAY, 10) == []
+        assert sum(average.count for average in await store.averages(start, start + DAY)) == 0
 
     async def test_readings_are_limited_from_the_oldest(self, store: ReadingsStore) -> None:
         writes = self.live(*(("EQ-1", NOON + i, float(i)) for i in range(10)))

@@ -48,7 +48,9 @@ _Stamped: TypeAlias = tuple[Micros, float]
 
 
 def between(start: Micros, end: Micros) -> str:
-    return f"time >= {max(start, TIME_MIN)}u AND time < {min(end, TIME_MAX)}u"
+    """A span that InfluxDB cannot hold is an empty one."""
+    first, after = (min(max(time, TIME_MIN), TIME_MAX) for time in (start, end))
+    return f"time >= {first}u AND time < {after}u"
 
 
 def _named(tags: Sequence[str]) -> str:
