@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipewatcher.model import MINUTE, SECOND, Batch
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import MINUTE, SECOND
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.sources.csv_reader import CsvReader
 from pipewatcher.sources.csv_rows import RowRules

@@ -26,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 import engines_writer
 
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.readings.influxdb import InfluxDBStore
 from pipewatcher.readings.influxdb_reads import raw_figures
 from pipewatcher.readings.influxdb_rollups import Span

@@ -38,7 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.memory import collect_rarely, give_back_freed_memory
-from pipewatcher.model import Batch, RefusedReading, covers
+from pipewatcher.model.readings import Batch, RefusedReading, covers
 from pipewatcher.readings.influxdb import InfluxDBStore
 from pipewatcher.readings.influxdb_http import CHUNK_LINES
 from pipewatcher.readings.influxdb_lines import points_of

@@ -33,7 +33,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.identity.tokens import Authenticator, mint
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND, Principal
+from pipewatcher.model.identity import Principal
+from pipewatcher.model.time import SECOND
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources.http import PATH, Ingest
 from pipewatcher.sources.http_asgi import IngestEndpoint

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Batch
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.readings.duckdb import DuckDBStore
 
 SENSORS = 2_000

@@ -31,7 +31,8 @@ GAPS_PER_SENSOR = 100
 
 def batch(steps: np.ndarray, origin: str, start: int, block: int | None = None) -> object:
     """Every sensor at each of these five-minute steps, at its own second."""
-    from pipewatcher.model import MINUTE, Batch, ImportBlock
+    from pipewatcher.model.readings import Batch, ImportBlock
+    from pipewatcher.model.time import MINUTE
 
     phases = (np.arange(SENSORS) * 7_919 % 60_000) * 1_000
     count = len(steps)
@@ -48,7 +49,7 @@ def batch(steps: np.ndarray, origin: str, start: int, block: int | None = None) 
 
 async def child(days: int, folder: Path) -> None:
     """Measures the version on the path and prints its figures as JSON."""
-    from pipewatcher.model import DAY
+    from pipewatcher.model.time import DAY
     from pipewatcher.readings.duckdb import DuckDBStore
 
     end = 1_790_000_000_000_000 // DAY * DAY

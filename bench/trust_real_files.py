@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from pipewatcher.gaps.ledger import GapLedger
-from pipewatcher.model import GAP_FACTOR, Batch, ImportBlock
+from pipewatcher.model.gaps import GAP_FACTOR
+from pipewatcher.model.readings import Batch, ImportBlock
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources.csv_reader import CsvReader

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipewatcher.model import DAY, MINUTE, SECOND, Batch, ImportBlock
+from pipewatcher.model.readings import Batch, ImportBlock
+from pipewatcher.model.time import DAY, MINUTE, SECOND
 from pipewatcher.readings.duckdb import DuckDBStore
 
 SENSORS = 2_000

@@ -14,7 +14,7 @@ import uvloop
 
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.intake import Intake
-from pipewatcher.model import Principal, WriteScope
+from pipewatcher.model.identity import Principal, WriteScope
 from pipewatcher.rate import RateLimit
 
 WAIT_S = 20.0

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from pipewatcher.model import DAY, GAP_FACTOR, NO_END, ImportCounts
+from pipewatcher.model.gaps import GAP_FACTOR
+from pipewatcher.model.imports import ImportCounts
+from pipewatcher.model.time import DAY, NO_END
 from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 
 

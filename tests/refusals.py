@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipewatcher.model import RefusedReading
+from pipewatcher.model.readings import RefusedReading
 
 
 async def none_refused(refused: Sequence[RefusedReading]) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pipewatcher.model import AuditEntry, Change, Micros
+from pipewatcher.model.identity import AuditEntry, Change
+from pipewatcher.model.time import Micros
 
 BEGINNING = bytes(32)
 """What stands before the first entry."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipewatcher.model import DoorBooks, StoreBooks
+from pipewatcher.model.figures import DoorBooks, StoreBooks
 from pipewatcher.ports import CommitLog, ReadingsStore
 
 TRIES = 5

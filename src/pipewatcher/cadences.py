@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from pipewatcher.model import SECOND, Cadence, Micros, Sensor
+from pipewatcher.model.gaps import Cadence
+from pipewatcher.model.plant import Sensor
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.ports import ReadingsStore, Registry
 
 

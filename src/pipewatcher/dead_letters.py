@@ -15,14 +15,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from pipewatcher.errors import Busy, Stopping, StoreUnavailable
-from pipewatcher.model import (
-    RECEIPT_ERRORS_MAX,
-    SECOND,
-    DeadLetter,
-    Micros,
-    RefusedReading,
-    Rejection,
-)
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, DeadLetter, RefusedReading, Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.ports import DeadLetterRegistry
 from pipewatcher.validate import CODE_INVALID, format_timestamp
 

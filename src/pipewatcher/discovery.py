@@ -13,7 +13,7 @@ import logging
 import time
 
 from pipewatcher.errors import Busy, PipeWatcherError
-from pipewatcher.model import SECOND
+from pipewatcher.model.time import SECOND
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 
 log = logging.getLogger(__name__)

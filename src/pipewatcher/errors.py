@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 
 
 class PipeWatcherError(Exception):

@@ -10,7 +10,7 @@ import asyncio
 import time
 
 from pipewatcher.errors import Lagging
-from pipewatcher.model import Position, covers
+from pipewatcher.model.readings import Position, covers
 from pipewatcher.ports import CommitLog
 
 POLL_S = 0.02

@@ -19,7 +19,9 @@ from pipewatcher.errors import (
     PipeWatcherError,
     Stopping,
 )
-from pipewatcher.model import SECOND, Batch, Micros, Position, WriteScope
+from pipewatcher.model.identity import WriteScope
+from pipewatcher.model.readings import Batch, Position
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.observability import Latencies
 from pipewatcher.ports import CommitLog
 from pipewatcher.validate import EventTimeBounds

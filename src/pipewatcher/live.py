@@ -18,7 +18,10 @@ from dataclasses import dataclass
 import msgspec
 
 from pipewatcher.errors import Busy, PipeWatcherError
-from pipewatcher.model import GapsMet, ImportJob, Micros, SensorCondition, SensorState
+from pipewatcher.model.gaps import GapsMet
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.plant import SensorCondition, SensorState
+from pipewatcher.model.time import Micros
 from pipewatcher.ports import Registry
 
 log = logging.getLogger(__name__)

@@ -25,7 +25,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipewatcher.errors import BodyTooLarge, InvalidRequest, MalformedRequest
-from pipewatcher.model import RECEIPT_ERRORS_MAX, Batch, Micros, Receipt, Rejection
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, Batch, Receipt, Rejection
+from pipewatcher.model.time import Micros
 from pipewatcher.validate import (
     CODE_DUPLICATE,
     CODE_MALFORMED,

@@ -7,35 +7,20 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipewatcher.model import (
+from pipewatcher.model.figures import SensorAverage, Series, StoreBooks, StoreStats
+from pipewatcher.model.gaps import Cadence, Downtime, GapColumns, GapMark, MendedColumns
+from pipewatcher.model.imports import Forecast, ImportCounts, ImportJob, UndoCounts, UndoPreview
+from pipewatcher.model.plant import Dropped, Notification, Retention, Sensor, Silence
+from pipewatcher.model.readings import (
     Batch,
-    Cadence,
     DeadLetter,
-    Downtime,
-    Dropped,
     Features,
-    Forecast,
-    GapColumns,
-    GapMark,
-    ImportCounts,
-    ImportJob,
-    MendedColumns,
-    Micros,
-    Notification,
     Position,
     ReadingVersion,
     RefusedReading,
-    Retention,
-    Sensor,
-    SensorAverage,
-    Series,
-    Silence,
-    StoreBooks,
     StoredReading,
-    StoreStats,
-    UndoCounts,
-    UndoPreview,
 )
+from pipewatcher.model.time import Micros
 from pipewatcher.registry_ports import AuditRegistry, PeopleRegistry, SessionRegistry, TokenRegistry
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 import msgspec
 
 from pipewatcher.errors import InvalidRequest, PipeWatcherError
-from pipewatcher.model import RECEIPT_ERRORS_MAX, Rejection
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, Rejection
 
 PROBLEM_TYPE = "application/problem+json"
 

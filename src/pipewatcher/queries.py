@@ -14,24 +14,11 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 import msgspec
 
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import (
-    DAY,
-    EVENT_DRIVEN,
-    GAP_FACTOR,
-    HOUR,
-    MINUTE,
-    NO_END,
-    SECOND,
-    Micros,
-    ReadingVersion,
-    Rejection,
-    Sensor,
-    SensorAverage,
-    SensorCondition,
-    SensorState,
-    Series,
-    StoredReading,
-)
+from pipewatcher.model.figures import SensorAverage, Series
+from pipewatcher.model.gaps import EVENT_DRIVEN, GAP_FACTOR
+from pipewatcher.model.plant import Sensor, SensorCondition, SensorState
+from pipewatcher.model.readings import ReadingVersion, Rejection, StoredReading
+from pipewatcher.model.time import DAY, HOUR, MINUTE, NO_END, SECOND, Micros
 from pipewatcher.observability import Latencies
 from pipewatcher.ports import ReadingsStore, Registry
 

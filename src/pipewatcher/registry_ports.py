@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from pipewatcher.model import (
+from pipewatcher.model.identity import (
     AuditEntry,
     Change,
     Invitation,
-    Micros,
     Person,
     Session,
     Token,
     TokenLimits,
 )
+from pipewatcher.model.time import Micros
 
 NO_LIMITS = TokenLimits()
 

@@ -23,7 +23,8 @@ from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import Busy, StoreUnavailable
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND, StoreStats
+from pipewatcher.model.figures import StoreStats
+from pipewatcher.model.time import SECOND
 from pipewatcher.observability import Figures, metrics_text
 from pipewatcher.ports import CommitLog, ReadingsStore
 from pipewatcher.queries import Queries

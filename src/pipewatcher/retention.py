@@ -13,7 +13,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from pipewatcher.errors import Busy, InvalidRequest, NotPossible, StoreUnavailable
-from pipewatcher.model import DAY, SECOND, Dropped, Micros, Rejection, Retention
+from pipewatcher.model.plant import Dropped, Retention
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import DAY, SECOND, Micros
 from pipewatcher.ports import ReadingsStore, Registry
 
 log = logging.getLogger(__name__)

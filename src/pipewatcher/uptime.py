@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipewatcher.durable import write_whole
-from pipewatcher.model import SECOND, Downtime, Micros
+from pipewatcher.model.gaps import Downtime
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.ports import Registry
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pipewatcher.model import SECOND, Micros, Rejection, WriteScope
+from pipewatcher.model.identity import WriteScope
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND, Micros
 
 EQUIPMENT_ID_CHARS_MAX = 64
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipewatcher.model import SECOND
+from pipewatcher.model.time import SECOND
 from pipewatcher.validate import (
     EVENT_TIME_MAX,
     EVENT_TIME_MIN,

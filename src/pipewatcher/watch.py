@@ -16,17 +16,9 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from pipewatcher.errors import Busy, DiskFull, PipeWatcherError
-from pipewatcher.model import (
-    DAY,
-    MINUTE,
-    SECOND,
-    Closing,
-    Micros,
-    Notification,
-    NotificationKind,
-    SensorCondition,
-    Silence,
-)
+from pipewatcher.model.gaps import Closing
+from pipewatcher.model.plant import Notification, NotificationKind, SensorCondition, Silence
+from pipewatcher.model.time import DAY, MINUTE, SECOND, Micros
 from pipewatcher.ports import Backlog, Registry
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from pipewatcher.errors import CommitLogUnavailable, Lagging, StoreUnavailable
-from pipewatcher.model import Position, RefusedReading, covers
+from pipewatcher.model.readings import Position, RefusedReading, covers
 from pipewatcher.ports import CommitLog, ReadingsStore
 
 log = logging.getLogger(__name__)

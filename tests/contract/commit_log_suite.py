@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipewatcher.model import Batch, Features, ImportBlock, Position, covers
+from pipewatcher.model.readings import Batch, Features, ImportBlock, Position, covers
 from pipewatcher.ports import Backlog, CommitLog, Delivery
 
 Row = tuple[str, int, float, str]

@@ -11,22 +11,11 @@ import pytest
 
 from oracle import Oracle, Write
 from pipewatcher.errors import NotPossible
-from pipewatcher.model import (
-    DAY,
-    EVENT_DRIVEN,
-    HOUR,
-    MINUTE,
-    NO_END,
-    SECOND,
-    Batch,
-    Cadence,
-    Features,
-    GapColumns,
-    ImportBlock,
-    ImportCounts,
-    MendedColumns,
-    SensorAverage,
-)
+from pipewatcher.model.figures import SensorAverage
+from pipewatcher.model.gaps import EVENT_DRIVEN, Cadence, GapColumns, MendedColumns
+from pipewatcher.model.imports import ImportCounts
+from pipewatcher.model.readings import Batch, Features, ImportBlock
+from pipewatcher.model.time import DAY, HOUR, MINUTE, NO_END, SECOND
 from pipewatcher.ports import ReadingsStore
 from pipewatcher.validate import EVENT_TIME_MAX, EVENT_TIME_MIN
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from pipewatcher.audit_chain import BEGINNING, first_broken
-from pipewatcher.model import Change
+from pipewatcher.model.identity import Change
 from pipewatcher.ports import Registry
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import DeadLetter, Rejection
+from pipewatcher.model.readings import DeadLetter, Rejection
 from pipewatcher.ports import Registry
 
 

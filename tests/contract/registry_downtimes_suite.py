@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipewatcher.model import Downtime
+from pipewatcher.model.gaps import Downtime
 from pipewatcher.ports import Registry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipewatcher.model import GapMark
+from pipewatcher.model.gaps import GapMark
 from pipewatcher.ports import Registry
 
 

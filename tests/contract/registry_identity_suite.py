@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Session, TokenLimits, WriteScope
+from pipewatcher.model.identity import Session, TokenLimits, WriteScope
 from pipewatcher.ports import Registry
 
 

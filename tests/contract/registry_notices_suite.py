@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from pipewatcher.model import Notification, Silence
+from pipewatcher.model.plant import Notification, Silence
 from pipewatcher.ports import Registry
 
 

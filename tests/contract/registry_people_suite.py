@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Invitation, Session
+from pipewatcher.model.identity import Invitation, Session
 from pipewatcher.ports import Registry
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipewatcher.model import Retention
+from pipewatcher.model.plant import Retention
 from pipewatcher.ports import Registry
 
 

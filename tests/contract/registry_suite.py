@@ -18,7 +18,8 @@ from contract.registry_notices_suite import RegistryNoticesSuite
 from contract.registry_people_suite import RegistryPeopleSuite
 from contract.registry_retention_suite import RegistryRetentionSuite
 from pipewatcher.errors import NotFound
-from pipewatcher.model import ImportCounts, ImportJob, Rejection
+from pipewatcher.model.imports import ImportCounts, ImportJob
+from pipewatcher.model.readings import Rejection
 from pipewatcher.ports import Registry
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from contract.commit_log_suite import CommitLogSuite
 from pipewatcher.commit_log.kafka import KafkaCommitLog
-from pipewatcher.model import Features
+from pipewatcher.model.readings import Features
 from servers.kafka import KafkaCluster
 
 pytestmark = pytest.mark.kafka

@@ -19,7 +19,7 @@ from pipewatcher.commit_log import kafka_reader
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.errors import CommitLogUnavailable, SettingsError
-from pipewatcher.model import covers
+from pipewatcher.model.readings import covers
 from pipewatcher.ports import Delivery
 from servers.kafka import KafkaCluster
 from servers.process import free_port

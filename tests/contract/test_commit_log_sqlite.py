@@ -9,7 +9,7 @@ import pytest
 from contract.commit_log_suite import CommitLogSuite, a_batch, deliver
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.errors import CommitLogDamaged, DataFolderTooNew
-from pipewatcher.model import Features
+from pipewatcher.model.readings import Features
 
 
 class TestSQLiteCommitLog(CommitLogSuite):

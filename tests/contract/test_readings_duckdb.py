@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from contract.readings_suite import ReadingsSuite
-from pipewatcher.model import Features
+from pipewatcher.model.readings import Features
 from pipewatcher.readings.duckdb import DuckDBStore
 
 

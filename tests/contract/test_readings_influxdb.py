@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from contract.readings_suite import ReadingsSuite
-from pipewatcher.model import Features
+from pipewatcher.model.readings import Features
 from pipewatcher.readings.influxdb import InfluxDBStore
 from servers.influxdb import InfluxDB
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
 from oracle import Oracle, Write
 from pipewatcher.errors import SettingsError, StoreUnavailable
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.readings import influxdb_http, influxdb_reads
 from pipewatcher.readings.influxdb import InfluxDBStore
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url

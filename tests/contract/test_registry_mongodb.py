@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from contract.registry_suite import RegistrySuite
 from pipewatcher.errors import DataFolderTooNew, PipeWatcherError, SettingsError, StoreUnavailable
 from pipewatcher.identity.tokens import FOLLOW_INTERVAL_S, Authenticator, mint
-from pipewatcher.model import Notification
+from pipewatcher.model.plant import Notification
 from pipewatcher.registry import mongodb
 from pipewatcher.registry.mongodb import MongoDBRegistry
 from servers.certificate import make_certificate

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from contract.registry_dead_letters_suite import a_letter
-from pipewatcher.model import DeadLetter
+from pipewatcher.model.readings import DeadLetter
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from server import Server
 from servers.influxdb import InfluxDB

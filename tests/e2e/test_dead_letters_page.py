@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from contract.registry_dead_letters_suite import a_letter
 from page_harness import picture, signed_in
-from pipewatcher.model import DeadLetter
+from pipewatcher.model.readings import DeadLetter
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from server import AUTH, Server
 

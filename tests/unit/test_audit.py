@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipewatcher.api import app
 from pipewatcher.audit_chain import chained, first_broken
 from pipewatcher.identity.audit import Audit, verify
-from pipewatcher.model import AuditEntry, Change, Principal
+from pipewatcher.model.identity import AuditEntry, Change, Principal
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 ANNA = Principal(name="anna", role="admin", by="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipewatcher.model import HOUR, MINUTE, SECOND
+from pipewatcher.model.time import HOUR, MINUTE, SECOND
 from pipewatcher.readings.cadence import LADDER, learned
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.errors import Busy, Conflict, DiskFull, InvalidRequest, NotFound
-from pipewatcher.model import Batch, ImportJob, Position
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.readings import Batch, Position
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.sources import csv_runs, csv_stream

@@ -13,7 +13,7 @@ import pytest
 from pipewatcher import dead_letters as service
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.errors import Stopping, StoreUnavailable
-from pipewatcher.model import DeadLetter, RefusedReading, Rejection
+from pipewatcher.model.readings import DeadLetter, RefusedReading, Rejection
 from pipewatcher.payload import parse_object
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.validate import EventTimeBounds

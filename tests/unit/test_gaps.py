@@ -12,7 +12,8 @@ from contract.readings_suite import NOON, batches_of
 from oracle import Write
 from pipewatcher.errors import InvalidRequest, NotFound
 from pipewatcher.gaps.ledger import GapLedger
-from pipewatcher.model import DAY, HOUR, MINUTE, Downtime
+from pipewatcher.model.gaps import Downtime
+from pipewatcher.model.time import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
 

@@ -14,7 +14,7 @@ from pipewatcher.commit_log.group_format import (
     encode_group,
 )
 from pipewatcher.errors import CommitLogDamaged
-from pipewatcher.model import Batch, ImportBlock
+from pipewatcher.model.readings import Batch, ImportBlock
 
 TEXTS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=64)
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=True)

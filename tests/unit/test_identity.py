@@ -9,7 +9,8 @@ import pytest
 
 from pipewatcher.identity.sessions import LIFETIME, Sessions
 from pipewatcher.identity.tokens import CACHE_MAX, Authenticator, digest, mint
-from pipewatcher.model import SECOND, TokenLimits
+from pipewatcher.model.identity import TokenLimits
+from pipewatcher.model.time import SECOND
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipewatcher.model import Batch
+from pipewatcher.model.readings import Batch
 from pipewatcher.readings.influxdb_lines import id_of, points_of
 
 IDS = ("EQ-1", "EQ 2\\", 'say "é"', "a=b,c", "%41", "EQ-1\\")

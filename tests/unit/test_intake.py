@@ -18,7 +18,7 @@ from pipewatcher.errors import (
     Stopping,
 )
 from pipewatcher.intake import Intake
-from pipewatcher.model import Batch
+from pipewatcher.model.readings import Batch
 
 NOON = 1_769_860_800_000_000
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipewatcher.errors import BodyTooLarge
-from pipewatcher.model import WriteScope
+from pipewatcher.model.identity import WriteScope
 from pipewatcher.payload import READINGS_MAX
 from pipewatcher.sources.line_protocol import (
     LINE_BYTES_MAX,

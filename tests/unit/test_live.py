@@ -12,7 +12,9 @@ import pytest
 from pipewatcher import live
 from pipewatcher.errors import Busy
 from pipewatcher.live import Event, ImportNews, Live
-from pipewatcher.model import GapsMet, ImportJob, Notification, SensorCondition
+from pipewatcher.model.gaps import GapsMet
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.plant import Notification, SensorCondition
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 

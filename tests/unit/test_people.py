@@ -21,7 +21,8 @@ from pipewatcher.identity.passwords import WAITING_MAX, Passwords, check_new
 from pipewatcher.identity.people import INVITATION_LIFETIME, People, known_browser, knows
 from pipewatcher.identity.sessions import IDLE, LIFETIME, Sessions
 from pipewatcher.identity.tokens import Authenticator
-from pipewatcher.model import MINUTE, SECOND, Person
+from pipewatcher.model.identity import Person
+from pipewatcher.model.time import MINUTE, SECOND
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 PASSWORD = "several words in a row"

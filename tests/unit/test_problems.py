@@ -8,7 +8,7 @@ import pytest
 
 from pipewatcher import errors
 from pipewatcher.errors import InvalidRequest, PipeWatcherError
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 from pipewatcher.problems import problem, problem_headers
 
 

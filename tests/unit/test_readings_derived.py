@@ -9,7 +9,8 @@ import numpy as np
 
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
 from oracle import Oracle, Write
-from pipewatcher.model import DAY, HOUR, MINUTE, Batch
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql.derived import recompute
 

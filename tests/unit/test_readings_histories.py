@@ -23,7 +23,8 @@ from contract.readings_suite import (
     windows_around,
 )
 from oracle import Oracle, Write, learned_cadence
-from pipewatcher.model import DAY, HOUR, MINUTE, NO_END, MendedGap
+from pipewatcher.model.imports import MendedGap
+from pipewatcher.model.time import DAY, HOUR, MINUTE, NO_END
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql import cadences, recluster, undo
 from pipewatcher.readings.duckdb_sql.cursor import Cursor

@@ -11,7 +11,7 @@ import pytest
 
 from contract.readings_suite import NOON, batches_of
 from oracle import Write
-from pipewatcher.model import MINUTE
+from pipewatcher.model.time import MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 
 

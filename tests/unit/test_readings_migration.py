@@ -10,7 +10,7 @@ import pytest
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
 from oracle import Oracle, Write
 from pipewatcher.errors import DataFolderTooNew
-from pipewatcher.model import DAY, MINUTE
+from pipewatcher.model.time import DAY, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql import cadences
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipewatcher.model import DAY, HOUR, SECOND, Batch
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import DAY, HOUR, SECOND
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.recluster import Recluster

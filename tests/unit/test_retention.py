@@ -11,7 +11,7 @@ import pytest
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, near
 from oracle import Oracle, Write
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND
 from pipewatcher.queries import Queries
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry

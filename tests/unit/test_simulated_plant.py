@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.model.time import DAY, HOUR, MINUTE
 from pipewatcher.sources.simulated_plant import LOCATIONS, SimulatedPlant
 
 START = 1_767_225_600 * 1_000_000

@@ -14,7 +14,7 @@ import pytest
 
 from contract.readings_suite import NOON, batches_of
 from oracle import Write
-from pipewatcher.model import DAY, HOUR, MINUTE
+from pipewatcher.model.time import DAY, HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
 
 IMPORTS = (1, 2, 3, 4, 5)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipewatcher.errors import StoreUnavailable
-from pipewatcher.model import SECOND, Downtime
+from pipewatcher.model.gaps import Downtime
+from pipewatcher.model.time import SECOND
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.uptime import Uptime
 

@@ -9,15 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipewatcher.errors import Busy, DiskFull, StoreUnavailable
-from pipewatcher.model import (
-    DAY,
-    MINUTE,
-    SECOND,
-    Closing,
-    ImportJob,
-    SensorCondition,
-    SensorState,
-)
+from pipewatcher.model.gaps import Closing
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.plant import SensorCondition, SensorState
+from pipewatcher.model.time import DAY, MINUTE, SECOND
 from pipewatcher.ports import Backlog
 from pipewatcher.registry.sqlite import SQLiteRegistry
 from pipewatcher.watch import GRACE, INCIDENT_WINDOW, UNNAMED_WINDOW, Watch

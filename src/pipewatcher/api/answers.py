@@ -13,7 +13,8 @@ import msgspec
 from fastapi import Request, Response
 
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import Micros, Rejection
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import Micros
 from pipewatcher.problems import PROBLEM_TYPE
 from pipewatcher.validate import ReadingFault, parse_timestamp
 

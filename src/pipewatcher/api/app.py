@@ -49,7 +49,7 @@ from pipewatcher.errors import (
     PipeWatcherError,
 )
 from pipewatcher.identity.roles import ANYONE, PERMISSIONS
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 from pipewatcher.problems import PROBLEM_TYPE, problem, problem_headers
 from pipewatcher.rate import RateLimit
 

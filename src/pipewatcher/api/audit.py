@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from pipewatcher.api.answers import Camel, answers, csv_answer, json_answer, rfc3339, wants_csv
 from pipewatcher.api.auth import Caller, services_of
-from pipewatcher.model import AuditEntry
+from pipewatcher.model.identity import AuditEntry
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from pipewatcher.api.services import Answers, Services
 from pipewatcher.errors import Forbidden, RateExceeded, Unauthorized
 from pipewatcher.identity.roles import roles_for
-from pipewatcher.model import Principal
+from pipewatcher.model.identity import Principal
 
 COOKIE = "pw_session"
 KNOWN_COOKIE = "pw_known"

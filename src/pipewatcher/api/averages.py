@@ -20,7 +20,7 @@ from pipewatcher.api.answers import (
     wants_csv,
 )
 from pipewatcher.api.auth import Caller, answers_of
-from pipewatcher.model import SensorState
+from pipewatcher.model.plant import SensorState
 from pipewatcher.queries import AverageRow, Averages
 
 router = APIRouter(prefix="/api/v1/averages", tags=["averages"])

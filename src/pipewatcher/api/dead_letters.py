@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipewatcher.api.answers import Camel, answers, json_answer, problems, rfc3339
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import DeadLetter, Rejection
+from pipewatcher.model.readings import DeadLetter, Rejection
 from pipewatcher.problems import rejections
 
 router = APIRouter(prefix="/api/v1/dead-letters", tags=["dead letters"])

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339, rfc3339
 from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.gaps.gap import gap_id_of
-from pipewatcher.model import Forecast, Suspicion, SuspicionKind
+from pipewatcher.model.imports import Forecast, Suspicion, SuspicionKind
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])
 

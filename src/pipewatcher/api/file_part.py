@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipewatcher.errors import InvalidRequest, MalformedRequest
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 
 PART_HEADERS_BYTES_MAX = 4_096
 

@@ -22,7 +22,8 @@ from pipewatcher.api.answers import (
 )
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.gaps.gap import Gap
-from pipewatcher.model import DAY, GapCause, GapState, MarkState, Micros
+from pipewatcher.model.gaps import GapCause, GapState, MarkState
+from pipewatcher.model.time import DAY, Micros
 from pipewatcher.queries import window_micros
 
 router = APIRouter(prefix="/api/v1/gaps", tags=["gaps"])

@@ -16,7 +16,8 @@ from pipewatcher.api.answers import (
 )
 from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import NotFound
-from pipewatcher.model import IMPORT_ORIGIN_PREFIX, Micros, ReadingVersion
+from pipewatcher.model.readings import IMPORT_ORIGIN_PREFIX, ReadingVersion
+from pipewatcher.model.time import Micros
 
 router = APIRouter(prefix="/api/v1/readings", tags=["readings"])
 

@@ -14,7 +14,9 @@ from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.api.file_part import FilePart
 from pipewatcher.api.gaps import GapItem, item_of
 from pipewatcher.errors import InvalidRequest, MalformedRequest, UnsupportedMediaType
-from pipewatcher.model import GapsMet, ImportJob, ImportState, Rejection
+from pipewatcher.model.gaps import GapsMet
+from pipewatcher.model.imports import ImportJob, ImportState
+from pipewatcher.model.readings import Rejection
 from pipewatcher.problems import rejections
 
 router = APIRouter(prefix="/api/v1/imports", tags=["imports"])

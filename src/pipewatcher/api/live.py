@@ -18,7 +18,7 @@ from pipewatcher.api.imports import import_item
 from pipewatcher.api.notifications import notification_item
 from pipewatcher.api.services import LiveEvent
 from pipewatcher.live import ImportNews
-from pipewatcher.model import Notification, SensorState
+from pipewatcher.model.plant import Notification, SensorState
 
 router = APIRouter(prefix="/api/v1/live", tags=["live"])
 HEARTBEAT_S = 15.0

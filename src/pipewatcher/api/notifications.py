@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
 from pipewatcher.api.auth import Caller, answers_of
-from pipewatcher.model import Notification, NotificationKind
+from pipewatcher.model.plant import Notification, NotificationKind
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 UNREAD_MAX = 1_000

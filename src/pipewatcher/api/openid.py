@@ -24,7 +24,7 @@ from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.services import OpenId
 from pipewatcher.api.session import signed_in
 from pipewatcher.errors import NotFound, PipeWatcherError, SignInRefused
-from pipewatcher.model import Principal
+from pipewatcher.model.identity import Principal
 
 router = APIRouter(prefix="/api/v1/session/openid", tags=["session"])
 

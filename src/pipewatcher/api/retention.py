@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipewatcher.api.answers import Camel, answers, json_answer, maybe_rfc3339
 from pipewatcher.api.auth import Caller, answers_of, audited
-from pipewatcher.model import Dropped
+from pipewatcher.model.plant import Dropped
 from pipewatcher.retention import Keeper
 
 router = APIRouter(prefix="/api/v1/retention", tags=["retention"])

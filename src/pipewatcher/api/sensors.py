@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, answers, json_answer, rfc3339
 from pipewatcher.api.auth import Caller, answers_of, audited
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import SECOND, Cadence, Rejection, Sensor
+from pipewatcher.model.gaps import Cadence
+from pipewatcher.model.plant import Sensor
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND
 
 router = APIRouter(prefix="/api/v1/sensors", tags=["sensors"])
 

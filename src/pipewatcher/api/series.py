@@ -22,7 +22,8 @@ from pipewatcher.api.answers import (
 )
 from pipewatcher.api.auth import Caller, answers_of
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import SECOND, Micros, Rejection
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND, Micros
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 

@@ -12,20 +12,10 @@ from pipewatcher.cadences import Cadences
 from pipewatcher.gaps.ledger import GapLedger
 from pipewatcher.identity.people import People
 from pipewatcher.identity.sessions import Sessions
-from pipewatcher.model import (
-    AuditEntry,
-    DeadLetter,
-    Forecast,
-    ImportJob,
-    Micros,
-    Person,
-    Principal,
-    Receipt,
-    Session,
-    Token,
-    TokenLimits,
-    UndoPreview,
-)
+from pipewatcher.model.identity import AuditEntry, Person, Principal, Session, Token, TokenLimits
+from pipewatcher.model.imports import Forecast, ImportJob, UndoPreview
+from pipewatcher.model.readings import DeadLetter, Receipt
+from pipewatcher.model.time import Micros
 from pipewatcher.ports import Registry
 from pipewatcher.queries import Queries
 from pipewatcher.retention import Keeper

@@ -37,7 +37,8 @@ from pipewatcher.errors import (
     Unauthorized,
 )
 from pipewatcher.identity.people import known_browser, knows, refuse_provided
-from pipewatcher.model import Person, Principal, Rejection, Session
+from pipewatcher.model.identity import Person, Principal, Session
+from pipewatcher.model.readings import Rejection
 
 router = APIRouter(prefix="/api/v1/session", tags=["session"])
 

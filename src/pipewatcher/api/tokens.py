@@ -20,7 +20,9 @@ from pipewatcher.api.answers import (
 )
 from pipewatcher.api.auth import Caller, audited, services_of
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import SECOND, Micros, Rejection, Token, TokenLimits, WriteScope
+from pipewatcher.model.identity import Token, TokenLimits, WriteScope
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.validate import is_equipment_id
 
 router = APIRouter(prefix="/api/v1/tokens", tags=["tokens"])

@@ -21,7 +21,8 @@ from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.session import provider_of, signed_in
 from pipewatcher.errors import Conflict, InvalidRequest, NotFound
 from pipewatcher.identity.people import refuse_provided
-from pipewatcher.model import Invitation, Person, Principal, Rejection
+from pipewatcher.model.identity import Invitation, Person, Principal
+from pipewatcher.model.readings import Rejection
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 

@@ -15,7 +15,8 @@ import numpy as np
 import typer
 
 from pipewatcher.identity.tokens import mint
-from pipewatcher.model import MINUTE, SECOND, Batch, Micros
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import MINUTE, SECOND, Micros
 from pipewatcher.observability import set_up_logging
 from pipewatcher.settings import load_settings
 from pipewatcher.sources.simulated_plant import SimulatedPlant

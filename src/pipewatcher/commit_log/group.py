@@ -6,7 +6,8 @@ import asyncio
 from typing import TypeAlias
 
 from pipewatcher.commit_log.group_format import batch_of_readings, encode_batch, encode_group
-from pipewatcher.model import Batch, Micros, Position
+from pipewatcher.model.readings import Batch, Position
+from pipewatcher.model.time import Micros
 
 GROUP_READINGS_MAX = 65_536
 GROUP_BYTES_MAX = 2**20

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipewatcher.errors import CommitLogDamaged
-from pipewatcher.model import Batch, ImportBlock, Micros
+from pipewatcher.model.readings import Batch, ImportBlock
+from pipewatcher.model.time import Micros
 
 MAGIC = b"PWG1"
 

@@ -20,7 +20,8 @@ from pipewatcher.commit_log.kafka_records import encode_batch, encode_reading
 from pipewatcher.commit_log.kafka_topic import prepare_topics
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.errors import CommitLogUnavailable
-from pipewatcher.model import Batch, Features, Micros, Position
+from pipewatcher.model.readings import Batch, Features, Position
+from pipewatcher.model.time import Micros
 from pipewatcher.ports import Backlog
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from pipewatcher.commit_log.kafka_errors import Complaints
 from pipewatcher.commit_log.kafka_records import ORIGIN_HEADER
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable, PipeWatcherError, Stopping
-from pipewatcher.model import Position
+from pipewatcher.model.readings import Position
 
 log = logging.getLogger(__name__)
 

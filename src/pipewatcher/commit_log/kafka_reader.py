@@ -29,7 +29,7 @@ from pipewatcher.commit_log.kafka_records import decode, origins_of
 from pipewatcher.commit_log.kafka_thread import DaemonThread, forget
 from pipewatcher.commit_log.kafka_url import KafkaTarget
 from pipewatcher.errors import CommitLogUnavailable
-from pipewatcher.model import Batch, Position
+from pipewatcher.model.readings import Batch, Position
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from pipewatcher.errors import InvalidRequest, MalformedRequest, PipeWatcherError
-from pipewatcher.model import Batch, Micros
+from pipewatcher.model.readings import Batch
+from pipewatcher.model.time import Micros
 from pipewatcher.payload import Parsed, parse_array, parse_object
 from pipewatcher.validate import EventTimeBounds
 

@@ -39,7 +39,8 @@ from pipewatcher.errors import (
     PipeWatcherError,
     Stopping,
 )
-from pipewatcher.model import Batch, Features, Micros, Position
+from pipewatcher.model.readings import Batch, Features, Position
+from pipewatcher.model.time import Micros
 from pipewatcher.ports import Backlog, Delivery
 from pipewatcher.sqlite_copy import copy_database
 

@@ -16,7 +16,7 @@ from pipewatcher.errors import (
     DiskFull,
     PipeWatcherError,
 )
-from pipewatcher.model import SECOND
+from pipewatcher.model.time import SECOND
 
 log = logging.getLogger(__name__)
 

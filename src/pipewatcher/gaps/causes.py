@@ -5,7 +5,8 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 
-from pipewatcher.model import MINUTE, Downtime, GapCause, Micros
+from pipewatcher.model.gaps import Downtime, GapCause
+from pipewatcher.model.time import MINUTE, Micros
 
 SENDERS_BACK: Micros = MINUTE
 """How long after a downtime senders may take to connect again."""

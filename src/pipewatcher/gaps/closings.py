@@ -7,7 +7,9 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import DAY, IMPORT_ORIGIN_PREFIX, Closing, GapColumns, MendedColumns, Micros
+from pipewatcher.model.gaps import Closing, GapColumns, MendedColumns
+from pipewatcher.model.readings import IMPORT_ORIGIN_PREFIX
+from pipewatcher.model.time import DAY, Micros
 
 
 def closings_of(columns: GapColumns, mended: MendedColumns, since: Micros) -> list[Closing]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pipewatcher.errors import InvalidRequest, NotFound
-from pipewatcher.model import GapCause, GapsMet, GapState, Micros, Rejection
+from pipewatcher.model.gaps import GapCause, GapsMet, GapState
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import Micros
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,15 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipewatcher.gaps.causes import cause_of
-from pipewatcher.model import (
-    NO_END,
-    SECOND,
-    Downtime,
-    GapCause,
-    GapColumns,
-    Micros,
-    expected_in_gap,
-)
+from pipewatcher.model.gaps import Downtime, GapCause, GapColumns, expected_in_gap
+from pipewatcher.model.time import NO_END, SECOND, Micros
 
 INCIDENT_SENSORS_MIN = 3
 INCIDENT_GRID_MIN: Micros = 30 * SECOND

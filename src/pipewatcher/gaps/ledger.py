@@ -20,9 +20,7 @@ from pipewatcher.gaps.closings import closings_of
 from pipewatcher.gaps.gap import Closed, Gap, invalid_gap, parse_id
 from pipewatcher.gaps.incidents import Incident, incidents_of
 from pipewatcher.gaps.picture import Picture
-from pipewatcher.model import (
-    NO_END,
-    SECOND,
+from pipewatcher.model.gaps import (
     Closing,
     GapColumns,
     GapMark,
@@ -30,8 +28,8 @@ from pipewatcher.model import (
     GapState,
     MarkState,
     MendedColumns,
-    Micros,
 )
+from pipewatcher.model.time import NO_END, SECOND, Micros
 from pipewatcher.ports import ReadingsStore, Registry
 
 REQUEST_MAX = 100_000

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from pipewatcher.errors import NotFound
 from pipewatcher.gaps.causes import cause_of
 from pipewatcher.gaps.gap import Closed, Gap, gap_id_of, invalid_gap
-from pipewatcher.model import (
-    NO_END,
+from pipewatcher.model.gaps import (
     Cadence,
     Downtime,
     GapCause,
@@ -20,9 +19,9 @@ from pipewatcher.model import (
     GapMark,
     GapState,
     MendedColumns,
-    Micros,
     expected_in_gap,
 )
+from pipewatcher.model.time import NO_END, Micros
 
 _Column = npt.NDArray[np.int64]
 _STATES: tuple[GapState, ...] = ("open", "requested", "partly_filled", "filled", "accepted")

@@ -11,7 +11,8 @@ import msgspec
 
 from pipewatcher.audit_chain import first_broken
 from pipewatcher.errors import PipeWatcherError
-from pipewatcher.model import SECOND, AuditEntry, Change, Principal
+from pipewatcher.model.identity import AuditEntry, Change, Principal
+from pipewatcher.model.time import SECOND
 from pipewatcher.registry_ports import AuditRegistry
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from pipewatcher.errors import Busy, InvalidRequest
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 
 LENGTH_MIN = 12
 LENGTH_MAX = 256

@@ -18,7 +18,9 @@ from pipewatcher.errors import (
 from pipewatcher.identity.factor import NewFactor, new_factor, step_of
 from pipewatcher.identity.passwords import Passwords, check_new
 from pipewatcher.identity.tokens import digest, mint
-from pipewatcher.model import DAY, SECOND, Invitation, Micros, Person, Rejection
+from pipewatcher.model.identity import Invitation, Person
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import DAY, SECOND, Micros
 from pipewatcher.registry_ports import PeopleRegistry
 
 INVITATION_PREFIX = "pwi_"

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from pipewatcher.errors import NotFound
 from pipewatcher.identity.tokens import Authenticator, digest
-from pipewatcher.model import HOUR, MINUTE, SECOND, Micros, Person, Principal, Session
+from pipewatcher.model.identity import Person, Principal, Session
+from pipewatcher.model.time import HOUR, MINUTE, SECOND, Micros
 from pipewatcher.ports import Registry
 
 LIFETIME: Micros = 12 * HOUR

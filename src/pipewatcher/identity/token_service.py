@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from pipewatcher.identity.tokens import Authenticator, mint
-from pipewatcher.model import SECOND, Micros, Token, TokenLimits
+from pipewatcher.model.identity import Token, TokenLimits
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.registry_ports import TokenRegistry
 
 

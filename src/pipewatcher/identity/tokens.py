@@ -19,7 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipewatcher.errors import Busy, Conflict
-from pipewatcher.model import SECOND, Micros, Principal, Token
+from pipewatcher.model.identity import Principal, Token
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.rate import RateLimit
 from pipewatcher.registry_ports import TokenRegistry
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipewatcher.model import DAY, HOUR, MINUTE, SECOND, Micros
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
 
 STEPS_MIN = 20
 """So many steps are needed to learn from."""

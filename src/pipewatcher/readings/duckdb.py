@@ -23,28 +23,20 @@ from typing import TypeVar
 import duckdb
 
 from pipewatcher.errors import StoreUnavailable
-from pipewatcher.model import (
-    SECOND,
+from pipewatcher.model.figures import SensorAverage, Series, StoreBooks, StoreStats
+from pipewatcher.model.gaps import Cadence, GapColumns, MendedColumns
+from pipewatcher.model.imports import ImportCounts, UndoCounts, UndoPreview
+from pipewatcher.model.plant import Dropped
+from pipewatcher.model.readings import (
     Batch,
-    Cadence,
-    Dropped,
     Features,
-    GapColumns,
-    ImportCounts,
-    MendedColumns,
-    Micros,
     Position,
     ReadingVersion,
     RefusedReading,
-    SensorAverage,
-    Series,
-    StoreBooks,
     StoredReading,
-    StoreStats,
-    UndoCounts,
-    UndoPreview,
     covers,
 )
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
 from pipewatcher.readings.duckdb_sql import append, cadences, days, reads, retention, undo

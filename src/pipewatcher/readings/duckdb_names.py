@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from pipewatcher.model import IMPORT_ORIGIN_PREFIX
+from pipewatcher.model.readings import IMPORT_ORIGIN_PREFIX
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert
 
 

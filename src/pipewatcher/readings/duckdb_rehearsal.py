@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from pipewatcher.model import Batch, Forecast
+from pipewatcher.model.imports import Forecast
+from pipewatcher.model.readings import Batch
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql import rehearse
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert

@@ -14,27 +14,19 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipewatcher.errors import NotPossible, StoreUnavailable
-from pipewatcher.model import (
-    DAY,
-    SECOND,
+from pipewatcher.model.figures import SensorAverage, Series, StoreStats
+from pipewatcher.model.gaps import Cadence, GapColumns, MendedColumns
+from pipewatcher.model.imports import ImportCounts, UndoCounts, UndoPreview
+from pipewatcher.model.plant import Dropped
+from pipewatcher.model.readings import (
     Batch,
-    Cadence,
-    Dropped,
     Features,
-    GapColumns,
-    ImportCounts,
-    MendedColumns,
-    Micros,
     Position,
     ReadingVersion,
     RefusedReading,
-    SensorAverage,
-    Series,
     StoredReading,
-    StoreStats,
-    UndoCounts,
-    UndoPreview,
 )
+from pipewatcher.model.time import DAY, SECOND, Micros
 from pipewatcher.ports import Rehearsal
 from pipewatcher.readings import influxdb_reads as reads
 from pipewatcher.readings.influxdb_http import InfluxHttp, parse_influxdb_url

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipewatcher.model import Batch, Micros, RefusedReading
+from pipewatcher.model.readings import Batch, RefusedReading
+from pipewatcher.model.time import Micros
 
 PARTS = 64
 TIME_MIN: Micros = -(2**63) // 1_000 + 1_000

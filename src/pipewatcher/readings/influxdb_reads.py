@@ -10,15 +10,9 @@ import msgspec
 import numpy as np
 
 from pipewatcher.errors import StoreUnavailable
-from pipewatcher.model import (
-    HOUR,
-    IMPORT_ORIGIN_PREFIX,
-    Bucket,
-    Micros,
-    SensorAverage,
-    Series,
-    StoredReading,
-)
+from pipewatcher.model.figures import Bucket, SensorAverage, Series
+from pipewatcher.model.readings import IMPORT_ORIGIN_PREFIX, StoredReading
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.readings.influxdb_http import InfluxHttp, NotANumber, Rows
 from pipewatcher.readings.influxdb_lines import PARTS, TIME_MAX, TIME_MIN, id_of, tag_of
 from pipewatcher.readings.influxdb_rollups import (

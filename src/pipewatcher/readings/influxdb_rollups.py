@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import DAY, HOUR, Micros
+from pipewatcher.model.time import DAY, HOUR, Micros
 from pipewatcher.readings.influxdb_lines import PARTS, Points, part_of
 
 Rollup: TypeAlias = tuple[list[str], npt.NDArray[np.float64]]

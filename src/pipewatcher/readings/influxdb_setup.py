@@ -6,7 +6,7 @@ import logging
 import time
 
 from pipewatcher.errors import SettingsError, StoreUnavailable
-from pipewatcher.model import SECOND
+from pipewatcher.model.time import SECOND
 from pipewatcher.readings.influxdb_http import SETTING, InfluxHttp
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,9 @@ import msgspec
 from pymongo import ReturnDocument
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import ImportJob, Micros, Sensor
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.plant import Sensor
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.mongodb_audit import MongoDBAudit
 from pipewatcher.registry.mongodb_database import (
     ATTEMPTS,

@@ -8,7 +8,8 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from pipewatcher.audit_chain import chained, words
-from pipewatcher.model import AuditEntry, Change, Micros
+from pipewatcher.model.identity import AuditEntry, Change
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.mongodb_database import (
     Document,
     MongoDBDatabase,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import DeadLetter
+from pipewatcher.model.readings import DeadLetter
 from pipewatcher.registry.mongodb_database import (
     ATTEMPTS,
     Document,

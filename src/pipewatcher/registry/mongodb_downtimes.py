@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipewatcher.model import Downtime
+from pipewatcher.model.gaps import Downtime
 from pipewatcher.registry.mongodb_database import MongoDBDatabase, answering
 
 _NAME = "downtime"

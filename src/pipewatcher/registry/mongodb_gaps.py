@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 from pymongo import ReplaceOne
 
-from pipewatcher.model import GapMark
+from pipewatcher.model.gaps import GapMark
 from pipewatcher.registry.mongodb_database import Document, MongoDBDatabase, answering
 
 _NAME = "gap_mark"

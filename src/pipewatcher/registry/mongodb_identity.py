@@ -9,7 +9,8 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Micros, Session, Token, TokenLimits
+from pipewatcher.model.identity import Session, Token, TokenLimits
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.mongodb_database import Document, MongoDBDatabase, answering, upserted
 from pipewatcher.registry_ports import NO_LIMITS
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import msgspec
 from pymongo.errors import DuplicateKeyError
 
-from pipewatcher.model import Micros, Notification, Silence
+from pipewatcher.model.plant import Notification, Silence
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.mongodb_database import (
     ATTEMPTS,
     Document,

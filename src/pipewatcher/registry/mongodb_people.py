@@ -9,7 +9,8 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import SECOND, Invitation, Micros, Person
+from pipewatcher.model.identity import Invitation, Person
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.registry.mongodb_database import (
     Document,
     MongoDBDatabase,

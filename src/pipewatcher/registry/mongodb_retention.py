@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipewatcher.model import Retention
+from pipewatcher.model.plant import Retention
 from pipewatcher.registry.mongodb_database import MongoDBDatabase, answering
 
 _NAME = "retention"

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import ImportJob, Micros, Sensor
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.plant import Sensor
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.sqlite_audit import SQLiteAudit
 from pipewatcher.registry.sqlite_dead_letters import SQLiteDeadLetters
 from pipewatcher.registry.sqlite_downtimes import SQLiteDowntimes

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pipewatcher.audit_chain import chained, words
-from pipewatcher.model import AuditEntry, Change, Micros
+from pipewatcher.model.identity import AuditEntry, Change
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = AuditEntry.__struct_fields__

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipewatcher.errors import NotFound
-from pipewatcher.model import DeadLetter
+from pipewatcher.model.readings import DeadLetter
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = DeadLetter.__struct_fields__

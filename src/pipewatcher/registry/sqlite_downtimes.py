@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipewatcher.model import Downtime
+from pipewatcher.model.gaps import Downtime
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipewatcher.model import GapMark
+from pipewatcher.model.gaps import GapMark
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = GapMark.__struct_fields__

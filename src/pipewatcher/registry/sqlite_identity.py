@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Micros, Session, Token, TokenLimits
+from pipewatcher.model.identity import Session, Token, TokenLimits
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.sqlite_file import SQLiteFile
 from pipewatcher.registry_ports import NO_LIMITS
 

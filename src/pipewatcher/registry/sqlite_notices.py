@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pipewatcher.model import Micros, Notification, Silence
+from pipewatcher.model.plant import Notification, Silence
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = Notification.__struct_fields__

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from pipewatcher.errors import Conflict, NotFound
-from pipewatcher.model import Invitation, Micros, Person
+from pipewatcher.model.identity import Invitation, Person
+from pipewatcher.model.time import Micros
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = Person.__struct_fields__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipewatcher.model import Retention
+from pipewatcher.model.plant import Retention
 from pipewatcher.registry.sqlite_file import SQLiteFile
 
 _FIELDS = Retention.__struct_fields__

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from pipewatcher.model import HOUR, Micros
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.sources.csv_dialect import LINE_BYTES_MAX, Dialect
 from pipewatcher.sources.csv_rows import RowRules, Taken, is_blank, parse_row, shows_decimal, to_utc
 from pipewatcher.validate import ReadingFault

@@ -16,18 +16,10 @@ from pathlib import Path
 import msgspec
 
 from pipewatcher.errors import Busy, Conflict, InvalidRequest, NotFound, NotPossible
-from pipewatcher.model import (
-    RECEIPT_ERRORS_MAX,
-    SECOND,
-    Forecast,
-    ImportJob,
-    ImportState,
-    Micros,
-    Notification,
-    NotificationKind,
-    Rejection,
-    UndoPreview,
-)
+from pipewatcher.model.imports import Forecast, ImportJob, ImportState, UndoPreview
+from pipewatcher.model.plant import Notification, NotificationKind
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.csv_dialect import CsvFault
 from pipewatcher.sources.csv_line import find_line
 from pipewatcher.sources.csv_progress import CancelRequested, Progress

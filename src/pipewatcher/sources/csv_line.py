@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pipewatcher.model import Micros
+from pipewatcher.model.time import Micros
 from pipewatcher.sources.csv_columns import Lines
 from pipewatcher.sources.csv_dialect import CsvFault, Dialect
 from pipewatcher.sources.csv_reader import CsvBlock, CsvReader

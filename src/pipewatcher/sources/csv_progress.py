@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 
-from pipewatcher.model import RECEIPT_ERRORS_MAX, ImportJob
+from pipewatcher.model.imports import ImportJob
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX
 from pipewatcher.sources.csv_reader import CsvBlock
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipewatcher.model import Batch, ImportBlock, Rejection
+from pipewatcher.model.readings import Batch, ImportBlock, Rejection
 from pipewatcher.sources.csv_columns import Columns, parse_block
 from pipewatcher.sources.csv_dialect import CsvFault, Dialect, read_header
 from pipewatcher.sources.csv_rows import RowRules, is_blank

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pipewatcher.errors import InvalidRequest
-from pipewatcher.model import SECOND, Micros, Rejection
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.csv_dialect import LINE_BYTES_MAX, Dialect, LineFault, split_line
 from pipewatcher.validate import (
     EVENT_TIME_MAX,

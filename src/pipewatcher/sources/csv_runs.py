@@ -12,17 +12,9 @@ from dataclasses import dataclass
 import msgspec
 
 from pipewatcher.errors import Busy
-from pipewatcher.model import (
-    IMPORT_ORIGIN_PREFIX,
-    SECOND,
-    Batch,
-    ImportBlock,
-    ImportCounts,
-    ImportJob,
-    Micros,
-    Position,
-    Suspicion,
-)
+from pipewatcher.model.imports import ImportCounts, ImportJob, Suspicion
+from pipewatcher.model.readings import IMPORT_ORIGIN_PREFIX, Batch, ImportBlock, Position
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.ports import Backlog, ReadingsStore, Registry
 from pipewatcher.sources.csv_progress import Progress, ahead, count, raise_if_cancelled
 from pipewatcher.sources.csv_reader import CsvBlock, CsvReader

@@ -10,7 +10,7 @@ import msgspec
 
 from pipewatcher.errors import BodyTooLarge, Conflict, InvalidRequest, NotFound, PipeWatcherError
 from pipewatcher.intake import Intake
-from pipewatcher.model import Batch, DeadLetter, Receipt
+from pipewatcher.model.readings import Batch, DeadLetter, Receipt
 from pipewatcher.ports import DeadLetterRegistry
 from pipewatcher.sources.mqtt_payload import Parsed, TopicRules, parse
 

@@ -30,7 +30,8 @@ from pipewatcher.errors import (
     UnsupportedMediaType,
 )
 from pipewatcher.intake import Intake
-from pipewatcher.model import Principal, Receipt
+from pipewatcher.model.identity import Principal
+from pipewatcher.model.readings import Receipt
 from pipewatcher.payload import (
     Parsed,
     Taken,

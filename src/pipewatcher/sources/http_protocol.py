@@ -20,7 +20,7 @@ from uvicorn.server import ServerState
 
 from pipewatcher.errors import MalformedRequest, PipeWatcherError, RequestTimeout, Stopping
 from pipewatcher.intake import Intake
-from pipewatcher.model import Principal
+from pipewatcher.model.identity import Principal
 from pipewatcher.sources.http import Answer, Head, Ingest, answer_of
 from pipewatcher.sources.http_door import (
     BodyPace,

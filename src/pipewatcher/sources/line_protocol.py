@@ -28,7 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipewatcher.errors import BodyTooLarge
-from pipewatcher.model import RECEIPT_ERRORS_MAX, SECOND, Batch, Micros, Rejection
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, Batch, Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.payload import READINGS_MAX, Parsed
 from pipewatcher.validate import (
     CODE_DUPLICATE,

@@ -18,7 +18,9 @@ from urllib.parse import parse_qs
 
 from pipewatcher.errors import BodyTooLarge, LinesRefused, MalformedRequest, PipeWatcherError
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND, Principal, Receipt
+from pipewatcher.model.identity import Principal
+from pipewatcher.model.readings import Receipt
+from pipewatcher.model.time import SECOND
 from pipewatcher.sources.http import (
     BODY_BYTES_MAX,
     NO_CONTENT,

@@ -21,7 +21,8 @@ from typing import Literal, Protocol
 
 from pipewatcher.errors import Busy, PipeWatcherError, Stopping
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND, Micros, Rejection
+from pipewatcher.model.readings import Rejection
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.mqtt_broker_client import BrokerAway, BrokerConnection
 from pipewatcher.sources.mqtt_broker_url import BrokerTarget
 from pipewatcher.sources.mqtt_payload import Parsed, TopicRules, parse, parse_single

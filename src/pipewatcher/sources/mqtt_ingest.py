@@ -10,7 +10,8 @@ from typing import Protocol
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.errors import Busy, Forbidden, PipeWatcherError, Unauthorized
 from pipewatcher.intake import Intake
-from pipewatcher.model import SECOND, Micros, Principal
+from pipewatcher.model.identity import Principal
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.mqtt_payload import Parsed, TopicRules, parse, parse_single
 from pipewatcher.validate import EventTimeBounds
 

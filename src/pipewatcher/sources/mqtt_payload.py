@@ -22,7 +22,8 @@ import numpy as np
 
 from pipewatcher import payload as bodies
 from pipewatcher.errors import BodyTooLarge, InvalidRequest, MalformedRequest
-from pipewatcher.model import RECEIPT_ERRORS_MAX, Batch, Micros, Rejection
+from pipewatcher.model.readings import RECEIPT_ERRORS_MAX, Batch, Rejection
+from pipewatcher.model.time import Micros
 from pipewatcher.payload import Members, Taken
 from pipewatcher.sources.mqtt_topics import TopicRules
 from pipewatcher.validate import (

@@ -19,7 +19,7 @@ from pipewatcher.errors import (
     Stopping,
     Unauthorized,
 )
-from pipewatcher.model import Rejection
+from pipewatcher.model.readings import Rejection
 from pipewatcher.sources.mqtt_answers import PINGRESP, acknowledgement, negative, no_subscription
 from pipewatcher.sources.mqtt_door import Door
 from pipewatcher.sources.mqtt_ingest import Sender

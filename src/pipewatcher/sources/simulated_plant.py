@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import DAY, HOUR, MINUTE, Micros
+from pipewatcher.model.time import DAY, HOUR, MINUTE, Micros
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]

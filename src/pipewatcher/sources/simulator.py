@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipewatcher.model import SECOND, Micros
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.simulated_plant import Floats, Ints, Mask, SimulatedPlant
 from pipewatcher.sources.simulated_senders import Outcome, Sender, make_sender
 

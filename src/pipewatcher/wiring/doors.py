@@ -26,7 +26,7 @@ from pipewatcher.identity.roles import WRITE_READINGS
 from pipewatcher.identity.token_service import TokenService
 from pipewatcher.identity.tokens import FIRST_TOKEN
 from pipewatcher.memory import collect_rarely, give_back_freed_memory
-from pipewatcher.model import Principal
+from pipewatcher.model.identity import Principal
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import Settings, names_of
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pipewatcher.model import MINUTE, SECOND, Micros
+from pipewatcher.model.time import MINUTE, SECOND, Micros
 
 LIFETIME: Micros = 10 * MINUTE
 COOKIE_CHARS_MAX = 2_048

@@ -24,7 +24,8 @@ from pipewatcher.identity.openid.config import ProviderConfig
 from pipewatcher.identity.openid.provider import Provider
 from pipewatcher.identity.sessions import Sessions
 from pipewatcher.identity.tokens import digest
-from pipewatcher.model import SECOND, Micros, Person, Session
+from pipewatcher.model.identity import Person, Session
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.ports import Registry
 
 log = logging.getLogger(__name__)

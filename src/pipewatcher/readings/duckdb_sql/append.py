@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipewatcher.model import Batch, Position
+from pipewatcher.model.readings import Batch, Position
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.books import count_stored
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import DAY, HOUR
+from pipewatcher.model.time import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, SUM_SCALE
 
 Ints = npt.NDArray[np.int64]

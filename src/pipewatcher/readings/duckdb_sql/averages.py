@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pipewatcher.model import GAP_FACTOR, HOUR, Micros, SensorAverage
+from pipewatcher.model.figures import SensorAverage
+from pipewatcher.model.gaps import GAP_FACTOR
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql import days
 from pipewatcher.readings.duckdb_sql.averages_anew import figures_anew

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipewatcher.model import HOUR, Micros
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.gaps import GAP_SUMS
 from pipewatcher.readings.duckdb_sql.reads import parts_of, torn_spans, window_of

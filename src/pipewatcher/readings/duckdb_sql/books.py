@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipewatcher.model import Batch, DoorBooks, StoreBooks
+from pipewatcher.model.figures import DoorBooks, StoreBooks
+from pipewatcher.model.readings import Batch
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 
 _DOOR = "CASE WHEN origin < 0 THEN 'import' ELSE split_part(name, ':', 1) END"

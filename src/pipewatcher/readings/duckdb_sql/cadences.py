@@ -15,7 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipewatcher.model import DAY, GAP_FACTOR, HOUR, Cadence, Micros
+from pipewatcher.model.gaps import GAP_FACTOR, Cadence
+from pipewatcher.model.time import DAY, HOUR, Micros
 from pipewatcher.readings.cadence import READINGS_JUDGED, STEPS_MIN, learned
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.questions import Questions

@@ -7,7 +7,7 @@ day off that list in the same transaction, and until it is made again its hours 
 
 from __future__ import annotations
 
-from pipewatcher.model import DAY, Micros
+from pipewatcher.model.time import DAY, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
 

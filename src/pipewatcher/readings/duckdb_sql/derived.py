@@ -12,7 +12,7 @@ is linked again.
 
 from __future__ import annotations
 
-from pipewatcher.model import DAY, HOUR
+from pipewatcher.model.time import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.schema import (
     EPOCH_OFFSET,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipewatcher.model import HOUR, Micros
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.readings.duckdb_sql.arrivals import Columns, Ints, arrange, chosen
 from pipewatcher.readings.duckdb_sql.books import count_folded, count_skipped
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one

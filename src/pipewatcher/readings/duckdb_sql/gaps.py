@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import GAP_FACTOR, NO_END, GapColumns, MendedColumns, Micros
+from pipewatcher.model.gaps import GAP_FACTOR, GapColumns, MendedColumns
+from pipewatcher.model.time import NO_END, Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import NO_LIMIT

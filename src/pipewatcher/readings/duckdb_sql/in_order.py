@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipewatcher.model import HOUR
+from pipewatcher.model.time import HOUR
 from pipewatcher.readings.duckdb_sql.arrivals import Columns, Ints, by_sensor, chosen
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert
 from pipewatcher.readings.duckdb_sql.schema import (

@@ -9,7 +9,7 @@ passes from the overtaken row to the new one.
 
 from __future__ import annotations
 
-from pipewatcher.model import ImportCounts
+from pipewatcher.model.imports import ImportCounts
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 
 BASE = """

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipewatcher.model import HOUR, Bucket, Micros, Series, StoredReading
+from pipewatcher.model.figures import Bucket, Series
+from pipewatcher.model.readings import StoredReading
+from pipewatcher.model.time import HOUR, Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, HOUR_OF, SUM_SCALE

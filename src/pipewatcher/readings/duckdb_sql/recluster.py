@@ -8,7 +8,7 @@ is every day anew, which costs less than a minute of work a week at 2,000 sensor
 
 from __future__ import annotations
 
-from pipewatcher.model import DAY, Micros
+from pipewatcher.model.time import DAY, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.questions import Questions
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET

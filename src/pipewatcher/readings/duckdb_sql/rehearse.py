@@ -11,13 +11,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import pyarrow as pa
 
-from pipewatcher.model import (
-    ImportCounts,
-    Micros,
-    OverwrittenReading,
-    SensorAverage,
-    SensorChange,
-)
+from pipewatcher.model.figures import SensorAverage
+from pipewatcher.model.imports import ImportCounts, OverwrittenReading, SensorChange
+from pipewatcher.model.time import Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipewatcher.model import (
-    GAP_FACTOR,
-    MendedGap,
-    Micros,
-    SensorAverage,
-    expected_in_gap,
-)
+from pipewatcher.model.figures import SensorAverage
+from pipewatcher.model.gaps import GAP_FACTOR, expected_in_gap
+from pipewatcher.model.imports import MendedGap
+from pipewatcher.model.time import Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one

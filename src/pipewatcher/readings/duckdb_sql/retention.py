@@ -6,7 +6,8 @@ appended any more, and what is made anew from `raw` begins at `kept_from`.
 
 from __future__ import annotations
 
-from pipewatcher.model import DAY, HOUR, Dropped, Micros
+from pipewatcher.model.plant import Dropped
+from pipewatcher.model.time import DAY, HOUR, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
 

@@ -25,7 +25,7 @@ integrals over time by 2**64.
 from __future__ import annotations
 
 from pipewatcher.errors import DataFolderTooNew
-from pipewatcher.model import DAY, HOUR
+from pipewatcher.model.time import DAY, HOUR
 from pipewatcher.readings.duckdb_sql.cursor import Cursor
 
 FORMAT = 3

@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipewatcher.model import DAY, HOUR, Micros, Suspect, Suspicion, SuspicionKind
+from pipewatcher.model.imports import Suspect, Suspicion, SuspicionKind
+from pipewatcher.model.time import DAY, HOUR, Micros
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, SUM_SCALE
 

@@ -9,7 +9,9 @@ yet changes nothing of it: it ends the chain whenever it comes.
 
 from __future__ import annotations
 
-from pipewatcher.model import HOUR, ReadingVersion, UndoCounts, UndoneSensor, UndoPreview
+from pipewatcher.model.imports import UndoCounts, UndoneSensor, UndoPreview
+from pipewatcher.model.readings import ReadingVersion
+from pipewatcher.model.time import HOUR
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
 from pipewatcher.readings.duckdb_sql.derived import recompute

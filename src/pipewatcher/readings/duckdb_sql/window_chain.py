@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from pipewatcher.model import Micros
+from pipewatcher.model.time import Micros
 from pipewatcher.readings.duckdb_sql.schema import SUM_SCALE
 from pipewatcher.readings.duckdb_sql.waiting import NEVER, Flags, Floats, Ints, Points
 
