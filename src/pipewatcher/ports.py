@@ -213,6 +213,12 @@ class ReadingsStore(Protocol):
         """
         ...
 
+    async def await_filling(self, silences: Sequence[tuple[str, Micros, Micros]]) -> None:
+        """Names silences that go on, `(equipment_id, start, now)`: what comes into them from now
+        on, also in order, is told by `gaps` as what mended them. Durable when it returns; naming
+        one again changes nothing. Raises `NotPossible` where gaps are not known."""
+        ...
+
     async def series(
         self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
     ) -> list[Series]:

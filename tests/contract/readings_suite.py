@@ -437,3 +437,23 @@ class ReadingsSuite:
             ("EQ-1", NOON + 20 * MINUTE, NOON + 25 * MINUTE),
             ("EQ-1", NOON + 44 * MINUTE, NOON + 50 * MINUTE),
         ]
+
+    async def test_what_comes_into_an_awaited_silence_in_order_is_remembered_too(
+        self, store: ReadingsStore
+    ) -> None:
+        if not self.features.cadences:
+            with pytest.raises(NotPossible):
+                await store.await_filling([("EQ-1", NOON, NOON + HOUR)])
+            return
+        await store.append(batches_of(self.every_minute("EQ-1", range(30))), {0: 1})
+        await store.settle()
+        silence = ("EQ-1", NOON + 29 * MINUTE, NOON + 50 * MINUTE)
+        await store.await_filling([silence, ("EQ-unknown", NOON, NOON + HOUR)])
+        await store.await_filling([silence])
+        for position, minutes in enumerate([range(30, 45), range(45, 60), range(60, 70)], start=2):
+            rows = self.every_minute("EQ-1", minutes, "import:4")
+            await store.append(batches_of(rows), {0: position})
+            await store.settle()
+            _, mended = await store.gaps(NOON, NOON + HOUR, NOON + HOUR)
+            assert gap_rows(mended) == [silence]
+            assert mended.origins == ["import:4"]

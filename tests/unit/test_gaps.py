@@ -243,3 +243,62 @@ async def test_the_plants_coverage_falls_by_what_is_missing_and_where(plant: Pla
     assert hours is not None
     # From 02:00 to 03:00 one of two sensors is missing.
     assert hours == pytest.approx([1, 1, 0.5, 1], abs=0.001)
+
+
+@pytest.mark.parametrize("origin", ["import:4", "http:gw"])
+async def test_a_silence_that_was_asked_for_is_closed_by_what_comes_in_order(
+    plant: Plant, origin: str
+) -> None:
+    """Nothing of it is ever a step that is too long, and the silence behind it goes on."""
+    await plant.write(*minutes("A", range(60)), *minutes("B", range(60)))
+    plant.now = NOON + 90 * MINUTE
+    assert await plant.listed() == [("A", 59, None, "open"), ("B", 59, None, "open")]
+    await plant.ledger.request("ana")
+    plant.now += 1
+    await plant.write(*minutes("A", range(60, 75), origin=origin), *minutes("B", range(60, 75)))
+    part = [(s, 74, None, "partly_filled") for s in "AB"]
+    assert await plant.listed() == part
+    assert await plant.ledger.closings(0) == []
+    plant.now = NOON + 120 * MINUTE
+    await plant.write(*minutes("A", range(75, 90), origin=origin))
+    assert await plant.listed() == [
+        ("A", 59, 90, "filled"),
+        ("A", 89, None, "open"),
+        ("B", 74, None, "partly_filled"),
+    ]
+    [filled] = (await plant.ledger.gaps(states=["filled"])).items
+    assert filled.closed_by == [origin]
+    [closing] = await plant.ledger.closings(0)
+    assert (closing.origin, closing.count, closing.equipment_id) == (origin, 1, "A")
+    closed = await plant.ledger.closed_by(4, NOON + 91 * MINUTE)
+    if origin == "import:4":
+        assert [(gap.id, gap.expected) for gap in closed.closed] == [(filled.id, 30)]
+        await plant.store.undo(4)
+        assert (await plant.listed())[0] == ("A", 59, None, "requested")
+        assert (await plant.ledger.closed_by(4, NOON + 91 * MINUTE)).closed == []
+        await plant.write(*minutes("A", range(60, 90), origin="import:5"))
+        again = await plant.ledger.closed_by(5, NOON + 91 * MINUTE)
+        assert [gap.id for gap in again.closed] == [filled.id]
+    else:
+        assert closed.closed == []
+    assert closed.untouched == []
+
+
+async def test_a_silence_filled_in_order_in_part_is_told_so_of_each_import(plant: Plant) -> None:
+    await plant.write(*minutes("A", range(60)))
+    plant.now = NOON + 90 * MINUTE
+    await plant.ledger.request("ana")
+    plant.now += 1
+    await plant.write(*minutes("A", range(60, 70), origin="import:1"))
+    await plant.write(*minutes("A", range(70, 80), origin="import:2"), fold=False)
+    await plant.write(*minutes("A", range(80, 86), origin="import:2"))
+    both = [await plant.ledger.closed_by(number, plant.now) for number in (1, 2)]
+    assert [[(g.start - NOON) // MINUTE for g in c.partly] for c in both] == [[59], [69]]
+    await plant.write(*minutes("A", range(87, 89), origin="import:3"))
+    both = [await plant.ledger.closed_by(number, plant.now) for number in (1, 2)]
+    assert [[(g.start - NOON) // MINUTE for g in c.closed] for c in both] == [[59], [69]]
+    await plant.write(*minutes("A", range(88, 140), origin="http:gw"))
+    plant.now = NOON + 140 * MINUTE
+    assert await plant.listed() == [("A", 59, 90, "filled")]
+    [gap] = (await plant.ledger.gaps()).items
+    assert gap.closed_by == ["import:1", "import:2", "import:3"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from pipewatcher.errors import InvalidRequest, NotFound
-from pipewatcher.model.gaps import GapCause, GapsMet, GapState
+from pipewatcher.model.gaps import GapCause, GapMark, GapsMet, GapState
 from pipewatcher.model.readings import Rejection
 from pipewatcher.model.time import Micros
 
@@ -43,6 +44,12 @@ class Closed:
         return GapsMet(
             closed=len(self.closed), partly=len(self.partly), untouched=len(self.untouched)
         )
+
+
+def asked_until_of(marks: Iterable[GapMark]) -> frozenset[Micros]:
+    """When people marked silences that went on. A span that ends then, and not with a reading, is
+    whole as soon as the step over its end is no gap."""
+    return frozenset(mark.end for mark in marks if mark.end == mark.changed_at)
 
 
 def gap_id_of(equipment_id: str, start: Micros) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from pipewatcher.errors import NotPossible
 from pipewatcher.gaps.closings import closings_of
-from pipewatcher.gaps.gap import Closed, Gap, invalid_gap, parse_id
+from pipewatcher.gaps.gap import Closed, Gap, asked_until_of, invalid_gap, parse_id
 from pipewatcher.gaps.incidents import Incident, incidents_of
 from pipewatcher.gaps.picture import Picture
 from pipewatcher.model.gaps import (
@@ -136,6 +136,10 @@ class GapLedger:
             if not 1 <= len(gaps) <= REQUEST_MAX:
                 raise invalid_gap("ids", f"name 1 to {REQUEST_MAX} gaps; these are {len(gaps)}")
             gaps.sort(key=lambda gap: (gap.equipment_id, gap.start))
+            # Before the marks: a crash in between leaves what is asked for again.
+            await self._store.await_filling(
+                [(gap.equipment_id, gap.start, now) for gap in gaps if gap.end is None]
+            )
             await self._registry.save_gap_marks(
                 [
                     GapMark(
@@ -200,16 +204,21 @@ class GapLedger:
             return []
         await self._fresh()
         columns, mended = await self._store.gaps(*EVER, int(self._clock() * SECOND))
-        return await asyncio.to_thread(self._closings_of, columns, mended, since)
+        asked_until = asked_until_of(await self._registry.gap_marks())
+        return await asyncio.to_thread(self._closings_of, columns, mended, asked_until, since)
 
     def _closings_of(
-        self, columns: GapColumns, mended: MendedColumns, since: Micros
+        self,
+        columns: GapColumns,
+        mended: MendedColumns,
+        asked_until: frozenset[Micros],
+        since: Micros,
     ) -> list[Closing]:
         """The last answer again while nothing has changed: it is asked for all the time."""
         parts = (columns.starts, columns.ends, mended.starts, mended.times)
-        seen = (since, *(zlib.crc32(part.tobytes()) for part in parts))
+        seen = (since, asked_until, *(zlib.crc32(part.tobytes()) for part in parts))
         if seen != self._closings[0]:
-            self._closings = seen, closings_of(columns, mended, since)
+            self._closings = seen, closings_of(columns, mended, asked_until, since)
         return self._closings[1]
 
     async def _open_gaps(self, picture: Picture, source: str | None, now: Micros) -> list[Gap]:

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from pipewatcher.errors import NotFound
 from pipewatcher.gaps.causes import cause_of
-from pipewatcher.gaps.gap import Closed, Gap, gap_id_of, invalid_gap
+from pipewatcher.gaps.gap import Closed, Gap, asked_until_of, gap_id_of, invalid_gap
 from pipewatcher.model.gaps import (
+    GAP_FACTOR,
     Cadence,
     Downtime,
     GapCause,
@@ -53,6 +54,7 @@ class Picture:
             for mark in marks
             if mark.equipment_id in codes
         }
+        self._asked_until = asked_until_of(marks)
         self._states = np.zeros(self._now_count, np.int8)
         self._closed_by: dict[tuple[int, int], list[str]] = {}
         self._mended = mended
@@ -175,7 +177,14 @@ class Picture:
         of = self._of(code)
         starts, ends = self._starts[of], self._ends[of]
         parts = np.minimum(ends, end) - np.maximum(starts, start)
-        return int(parts[parts > 0].sum())
+        return int(parts[(parts > 0) & (starts < self._due(code, end))].sum())
+
+    def _due(self, code: int, end: int) -> int:
+        """Where a span ends for the gaps that begin in it: see `asked_until_of`."""
+        if end not in self._asked_until:
+            return end
+        cadence = self._steps.get(self._names[code])
+        return end - GAP_FACTOR * ((cadence.effective if cadence else None) or 0)
 
     def _judge(self) -> None:
         """States of the gaps of now, and the ones that are filled."""
@@ -208,7 +217,7 @@ class Picture:
         reach = -NO_END
         for start, end, origin in spans:
             first = int(np.searchsorted(starts, start))
-            last = int(np.searchsorted(starts, end))
+            last = max(first, int(np.searchsorted(starts, self._due(code, end))))
             if origin:
                 self._note_closer(code, start, end, origin, starts[first:last], filled)
             if last == first:

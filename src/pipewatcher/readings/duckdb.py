@@ -39,7 +39,7 @@ from pipewatcher.model.readings import (
 from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.readings.duckdb_names import Names
 from pipewatcher.readings.duckdb_rehearsal import DuckDBRehearsal
-from pipewatcher.readings.duckdb_sql import append, cadences, days, reads, retention, undo
+from pipewatcher.readings.duckdb_sql import append, cadences, days, reads, retention, silences, undo
 from pipewatcher.readings.duckdb_sql.averages import averages
 from pipewatcher.readings.duckdb_sql.books import books
 from pipewatcher.readings.duckdb_sql.cursor import Cursor, one
@@ -159,6 +159,12 @@ class DuckDBStore:
         codes = self._known().sensor_codes
         wanted = {codes[name]: cadence for name, cadence in settings.items() if name in codes}
         await self._on(self._readers, lambda: self._set_cadences(wanted))
+
+    async def await_filling(self, silences: Sequence[tuple[str, Micros, Micros]]) -> None:
+        codes = self._known().sensor_codes
+        spans = [(codes[name], start, end) for name, start, end in silences if name in codes]
+        if spans:
+            await self._on(self._readers, lambda: self._await_filling(spans))
 
     async def series(
         self, equipment_ids: Sequence[str], start: Micros, end: Micros, bucket: Micros
@@ -412,6 +418,10 @@ class DuckDBStore:
             except BaseException:
                 _roll_back(cursor)
                 raise
+
+    def _await_filling(self, spans: Sequence[tuple[int, Micros, Micros]]) -> None:
+        with self._fold_lock:
+            silences.await_filling(self._cursor(), spans)
 
     def _learn_once(self) -> bool:
         """Learns cadences from what is folded; says whether more waits."""

@@ -146,6 +146,9 @@ class InfluxDBStore:
     async def set_cadences(self, settings: Mapping[str, Micros | None]) -> None:
         """Changes nothing, as no answer depends on them."""
 
+    async def await_filling(self, silences: Sequence[tuple[str, Micros, Micros]]) -> None:
+        raise NotPossible
+
     async def import_counts(self, import_id: int) -> ImportCounts:
         """Zeros: InfluxDB overwrites without telling what stood there."""
         return ImportCounts()

@@ -31,6 +31,7 @@ from pipewatcher.readings.duckdb_sql.in_order import extend, renew_latest
 from pipewatcher.readings.duckdb_sql.outcomes import count_outcomes, drop_kept, keep_versions
 from pipewatcher.readings.duckdb_sql.questions import ROWS_SEEN_EARLY, Questions
 from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET, NO_LIMIT, WHOLE_HISTORY
+from pipewatcher.readings.duckdb_sql.silences import note_filled
 
 ROWS_MAX = 200_000
 
@@ -113,6 +114,8 @@ def _take_in(cursor: Cursor, taken: Columns, now: Micros) -> None:
             keep_versions(cursor)
             _take_out_of_raw(cursor)
         _put_into_raw(cursor, arrivals.readings_by_day)
+        times = arrivals.readings["event_time"]
+        note_filled(cursor, int(times.min()), int(times.max()), now)
         if late:
             _note_mended(cursor, now)
             _judge_again(cursor)

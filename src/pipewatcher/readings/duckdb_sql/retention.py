@@ -48,7 +48,8 @@ def drop(cursor: Cursor, before: Micros) -> None:
     try:
         for table in ("raw", "version"):
             cursor.execute(f"DELETE FROM {table} WHERE event_time < ?", [before])
-        cursor.execute("DELETE FROM mended WHERE end_time < ?", [before])
+        for table in ("mended", "awaited"):
+            cursor.execute(f"DELETE FROM {table} WHERE end_time < ?", [before])
         cursor.execute("DELETE FROM unclustered WHERE day < ?", [(before + EPOCH_OFFSET) // DAY])
         cursor.execute("DELETE FROM retention")
         cursor.execute("INSERT INTO retention VALUES (?)", [before])

@@ -9,6 +9,7 @@
   the inner steps are those between readings of the day.
 - `gap`: steps of `raw` that are longer than their sensor's hold limit.
 - `mended`: gaps that got readings, as they were before, and by which origin.
+- `awaited`: silences that went on when they were asked for, up to then.
 - `cadence`: what was learned of each sensor (`judged_`: from readings since when, in which hour),
   what a person has set (0: event-driven) and the hold limit that follows; microseconds.
 - `version`: what imports have overwritten, so that an import can be judged and undone. Above the
@@ -100,6 +101,8 @@ CREATE TABLE IF NOT EXISTS gap (
 CREATE TABLE IF NOT EXISTS mended (
     sensor INTEGER NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT NOT NULL,
     origin INTEGER NOT NULL, mended_at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS awaited (
+    sensor INTEGER NOT NULL, start_time BIGINT NOT NULL, end_time BIGINT NOT NULL);
 CREATE TABLE IF NOT EXISTS version (
     sensor INTEGER NOT NULL, event_time BIGINT NOT NULL, value DOUBLE NOT NULL,
     origin INTEGER NOT NULL, seq BIGINT NOT NULL);
