@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.readings_suite import NOON, assert_answers_equal, batches_of, windows_around
+from faults.proxy import Mode, Proxy
 from oracle import Oracle, Write
 from pipewatcher.errors import SettingsError, StoreUnavailable
 from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND
@@ -294,6 +295,25 @@ async def test_a_user_without_rights_is_told_what_to_grant(influxdb: InfluxDB) -
     with pytest.raises(SettingsError, match="closed") as refused:
         await InfluxDBStore(url).open()
     assert 'GRANT ALL ON "closed" TO "guest"' in str(refused.value.hint)
+
+
+async def test_an_ailing_influxdb_is_waited_for_and_the_settings_are_not_blamed(
+    influxdb: InfluxDB,
+) -> None:
+    """A writer that opens the store again would end by `SettingsError`."""
+    link = Proxy(influxdb.port, free_port())
+    await link.start()
+    url = influxdb.url("ailing").replace(str(influxdb.port), str(link.port))
+    try:
+        for mode in (Mode.ERROR_500, Mode.HALF_WRITTEN):
+            await link.set(mode)
+            with pytest.raises(StoreUnavailable):
+                await InfluxDBStore(url).open()
+        await link.set(Mode.PASS)
+        async with opened(url) as store:
+            await store.position()
+    finally:
+        await link.stop()
 
 
 async def test_a_database_that_drops_readings_by_age_is_refused_with_the_remedy(

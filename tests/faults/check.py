@@ -30,6 +30,8 @@ async def check(api: httpx.AsyncClient, ledger: Ledger, *, cadences: bool) -> in
     sensors = await ask(api, "/api/v1/sensors", {})
     known = {item["equipmentId"]: item for item in sensors["items"]}
     assert set(means) <= ledger.sensors(), "a sensor that nobody sent"
+    acknowledged = {sensor for sensor, _ in ledger.acknowledged}
+    assert acknowledged <= set(known), "a sensor that was never registered"
     for sensor in sorted(ledger.sensors()):
         stored = await stored_of(api, sensor)
         for at, allowed in ledger.of(sensor).items():

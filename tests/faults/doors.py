@@ -8,6 +8,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 import httpx
@@ -21,6 +22,7 @@ Readings: TypeAlias = Sequence[tuple[Key, float]]
 ANSWER_TIMEOUT_S = 20.0
 FAR = "2999-01-01T00:00:00Z"
 """No clock of ours comes there: refused."""
+FAR_S = int(datetime.fromisoformat(FAR).timestamp())
 
 
 class Door(Protocol):
@@ -60,6 +62,39 @@ class HttpDoor:
         receipt = answer.json()
         counts = (receipt["received"], receipt["accepted"], receipt["rejected"])
         assert counts == (len(body), len(items), 1), receipt
+        return True
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+class LineProtocolDoor:
+    """As InfluxDB's clients send: one line of a body must be refused, and the others are kept."""
+
+    name = "line protocol"
+
+    def __init__(self, url: str, size: int) -> None:
+        self.size = size
+        self._client = httpx.AsyncClient(base_url=url, headers=AUTH, timeout=ANSWER_TIMEOUT_S)
+
+    async def deliver(self, readings: Readings) -> bool:
+        lines = [
+            f"pump,equipmentId={sensor} value={value} {int(datetime.fromisoformat(at).timestamp())}"
+            for (sensor, at), value in readings
+        ]
+        refused = f"pump,equipmentId={readings[0][0][0]} value=1.5 {FAR_S}"
+        body = "\n".join([*lines, refused])
+        try:
+            answer = await self._client.post("/write", params={"precision": "s"}, content=body)
+        except httpx.TransportError:
+            return False
+        if answer.status_code == 503:
+            assert int(answer.headers["retry-after"]) > 0
+            return False
+        assert answer.status_code == 400, answer.text
+        receipt = answer.json()
+        counts = (receipt["received"], receipt["accepted"], receipt["rejected"])
+        assert counts == (len(lines) + 1, len(lines), 1), receipt
         return True
 
     async def close(self) -> None:

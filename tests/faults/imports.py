@@ -1,10 +1,12 @@
-"""Imports over live readings, every second of which is taken back."""
+"""Imports over live readings, every second of which is taken back, under way or at the end."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,33 +24,51 @@ ENDED_WITHIN_S = 120.0
 CSV = {"content-type": "text/csv"}
 
 
+@dataclass(frozen=True)
+class Job:
+    api: str
+    """It has the file."""
+    id: int
+    sensor: str
+    undone: bool
+    """Whether it is to be taken back."""
+
+    @property
+    def path(self) -> str:
+        return f"/api/v1/imports/{self.id}"
+
+
 @dataclass
 class Importer:
     """Each import has a sensor of its own: `LIVE` readings that were sent before, which the file
     overwrites, and new ones."""
 
-    api: str
+    apis: Sequence[str]
     gateway: str
     ledger: Ledger
     can_undo: bool
-    jobs: list[tuple[int, str, bool]] = field(default_factory=list)
-    """Acknowledged: import, sensor, whether it is to be taken back."""
+    jobs: list[Job] = field(default_factory=list)
+    """Acknowledged."""
     live: dict[str, dict[str, float]] = field(default_factory=dict)
 
     async def run(self, rng: random.Random) -> None:
         """Until cancelled."""
         singles = HttpDoor(self.gateway, LIVE)
-        async with self.client() as client:
-            try:
-                for number in itertools.count():
-                    await self._one(client, singles, f"I-{number}", undone=number % 2 == 1)
-                    await asyncio.sleep(rng.uniform(0.5, 1.5))
-            finally:
-                await singles.close()
+        try:
+            for number in itertools.count():
+                api = self.apis[number % len(self.apis)]
+                async with client_of(api) as client:
+                    job = await self._one(client, api, singles, f"I-{number}", number % 2 == 1)
+                    if job is not None and number % 4 == 1 and job.undone:
+                        await taken_back(client, job)
+                await asyncio.sleep(rng.uniform(0.5, 1.5))
+        finally:
+            await singles.close()
 
     async def _one(
-        self, client: httpx.AsyncClient, live: HttpDoor, sensor: str, *, undone: bool
-    ) -> None:
+        self, client: httpx.AsyncClient, api: str, live: HttpDoor, sensor: str, undone: bool
+    ) -> Job | None:
+        """None without an answer."""
         keys: list[Key] = [(sensor, instant(n)) for n in range(LIVE)]
         before = [(key, -1.0 - n) for n, key in enumerate(keys)]
         self.ledger.sent(before)
@@ -69,20 +89,21 @@ class Importer:
                 headers=CSV,
             )
         except httpx.TransportError:
-            return
+            return None
         if answer.status_code == 503:
-            return
+            return None
         assert answer.status_code == 202, answer.text
-        self.jobs.append((answer.json()["id"], sensor, undone and self.can_undo))
+        job = Job(api, answer.json()["id"], sensor, undone and self.can_undo)
+        self.jobs.append(job)
         self.ledger.acked("import", rows)
+        return job
 
     async def settle(self) -> None:
         """After the faults: each import ends, its receipt adds up, and some are taken back."""
-        async with self.client() as client:
-            for import_id, sensor, undone in self.jobs:
-                path = f"/api/v1/imports/{import_id}"
-                job = await ended(client, path, "done")
-                receipt = job["receipt"]
+        for job in self.jobs:
+            async with client_of(job.api) as client:
+                told = await ended(client, job.path, "done", "undoing", "undone")
+                receipt = told["receipt"]
                 counts = [receipt[name] for name in ("received", "accepted", "rejected")]
                 assert counts == [ROWS + BAD_ROWS, ROWS, BAD_ROWS], receipt
                 assert (receipt["new"] is not None) == self.can_undo, receipt
@@ -91,19 +112,28 @@ class Importer:
                     assert parts == [ROWS - LIVE, LIVE], receipt
                     rest = [receipt[name] for name in ("identical", "repeated", "skipped")]
                     assert rest == [0, 0, 0], receipt
-                if undone:
-                    answer = await client.delete(path)
-                    assert answer.status_code == 200, answer.text
-                    job = await ended(client, path, "undone")
-                    assert job["undone"] == {"removed": ROWS - LIVE, "restored": LIVE}, job
-                    for n in range(ROWS):
-                        key = (sensor, instant(n))
-                        self.ledger.acknowledged.pop(key)
-                        if key[1] in self.live[sensor]:
-                            self.ledger.acknowledged[key] = self.live[sensor][key[1]]
+                if not job.undone:
+                    continue
+                await taken_back(client, job)
+                told = await ended(client, job.path, "undone")
+                assert told["undone"] == {"removed": ROWS - LIVE, "restored": LIVE}, told
+                self.ledger.took_back(job.sensor, self.live[job.sensor])
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.api, headers=AUTH, timeout=30)
+
+def client_of(api: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=api, headers=AUTH, timeout=30)
+
+
+async def taken_back(client: httpx.AsyncClient, job: Job) -> None:
+    """Returns once that was acknowledged; a try without an answer may have been the one."""
+    await ended(client, job.path, "done", "undoing", "undone")
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = await client.delete(job.path)
+            if answer.status_code in {200, 409}:
+                return
+            assert answer.status_code == 503, answer.text
+        await asyncio.sleep(0.2)
 
 
 async def stored(client: httpx.AsyncClient) -> None:
@@ -120,18 +150,19 @@ async def stored(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.5)
 
 
-async def ended(client: httpx.AsyncClient, path: str, state: str) -> dict[str, Any]:
-    """The import once it is in `state`; what a fault ended early is resumed."""
+async def ended(client: httpx.AsyncClient, path: str, *states: str) -> dict[str, Any]:
+    """The import once it is in one of `states`; what a fault ended early is resumed."""
     async with asyncio.timeout(ENDED_WITHIN_S):
         while True:
-            answer = await client.get(path)
-            if answer.status_code == 200:
-                job: dict[str, Any] = answer.json()
-                if job["state"] == state:
-                    return job
-                if job["state"] in {"failed", "interrupted"}:
-                    resumed = await client.post(f"{path}/resume")
-                    assert resumed.status_code in {202, 409}, resumed.text
-            else:
-                assert answer.status_code == 503, answer.text
+            with contextlib.suppress(httpx.TransportError):
+                answer = await client.get(path)
+                if answer.status_code == 200:
+                    job: dict[str, Any] = answer.json()
+                    if job["state"] in states:
+                        return job
+                    if job["state"] in {"failed", "interrupted"}:
+                        resumed = await client.post(f"{path}/resume")
+                        assert resumed.status_code in {202, 409, 503}, resumed.text
+                else:
+                    assert answer.status_code == 503, answer.text
             await asyncio.sleep(0.2)

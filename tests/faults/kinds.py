@@ -1,26 +1,22 @@
 """The kinds of faults: each is a function that makes it, lets it last, and ends it.
 
-Which set-ups a kind is for follows from what it needs: a shim, proxies, servers."""
+Which set-ups a kind is for follows from what it needs: disks, proxies, servers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import resource
 import signal
 import socket
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeAlias
 
 from faults import power
 from faults.proxy import Mode, Proxy
 from faults.scene import POLL_S, Scene, address_space, descriptors
-from faults.shim import Control
 from server import Server
 
 Act: TypeAlias = Callable[[Scene], Awaitable[None]]
@@ -55,10 +51,6 @@ async def until_struck(struck: Callable[[], bool]) -> None:
         await asyncio.sleep(POLL_S)
 
 
-def has_shim(scene: Scene) -> bool:
-    return bool(scene.shims)
-
-
 # ---- processes of ours
 
 
@@ -73,15 +65,15 @@ async def kill(scene: Scene) -> None:
 async def kill_while_starting(scene: Scene) -> None:
     name, server = scene.one_of_ours()
     await scene.kill(name)
-    starting = asyncio.create_task(asyncio.to_thread(_start_in_vain, server))
+    starting = asyncio.create_task(asyncio.to_thread(start_in_vain, server))
     await asyncio.sleep(scene.rng.uniform(0.1, 1.5))
     if server.runs:
         with contextlib.suppress(ProcessLookupError):
             os.kill(server.pid, signal.SIGKILL)
     if await starting:
         await scene.kill(name)
-    if name in scene.shims:
-        power.tidy(scene.shims[name].journal)
+    if name in scene.disks:
+        power.tidy(scene.disks[name].journal)
     await scene.start(name)
 
 
@@ -106,7 +98,7 @@ async def no_descriptors(scene: Scene) -> None:
     _, server = scene.one_of_ours()
     limit = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (descriptors(server) + 1, limit[1]))
-    host, port = scene.gateway_url.removeprefix("http://").split(":")
+    host, port = server.url.removeprefix("http://").split(":")
     with contextlib.ExitStack() as held:
         for _ in range(20):
             with contextlib.suppress(OSError):
@@ -126,106 +118,7 @@ async def no_memory(scene: Scene) -> None:
     if server.runs:
         resource.prlimit(server.pid, resource.RLIMIT_AS, limit)
         await asyncio.sleep(1)
-    if not server.runs:
-        await scene.kill(name)
-        await scene.start(name)
-
-
-# ---- disk and clock
-
-
-async def _for_a_while(scene: Scene, number: Control, value: int, seconds: float) -> None:
-    [(_, shim)] = scene.shims.items()
-    before = shim.struck
-    shim.set(number, value)
-    await asyncio.sleep(seconds)
-    if number is not Control.CLOCK_OFFSET_S:
-        await until_struck(lambda: shim.struck > before)
-    shim.set(number, 0)
-
-
-@kind("slow disk", has_shim)
-async def slow_disk(scene: Scene) -> None:
-    delay_ms = scene.rng.choice([20, 100, 400])
-    await _for_a_while(scene, Control.SYNC_DELAY_MS, delay_ms, 3)
-
-
-@kind("EIO on fsync", has_shim)
-async def sync_fails(scene: Scene) -> None:
-    await _for_a_while(scene, Control.SYNC_ERRNO, errno.EIO, scene.rng.uniform(0.2, 3))
-
-
-@kind("EIO on write", has_shim)
-async def write_fails(scene: Scene) -> None:
-    await _for_a_while(scene, Control.WRITE_ERRNO, errno.EIO, scene.rng.uniform(0.2, 3))
-
-
-@kind("full disk", has_shim)
-async def disk_full(scene: Scene) -> None:
-    await _for_a_while(scene, Control.WRITE_ERRNO, errno.ENOSPC, scene.rng.uniform(2, 4))
-
-
-@kind("clock jumps forward", has_shim)
-async def clock_forward(scene: Scene) -> None:
-    jump = scene.rng.choice([3_600, 86_400, 30 * 86_400])
-    await _for_a_while(scene, Control.CLOCK_OFFSET_S, jump, scene.rng.uniform(1, 3))
-
-
-@kind("clock jumps back", has_shim)
-async def clock_back(scene: Scene) -> None:
-    jump = scene.rng.choice([5, 3_600, 86_400])
-    await _for_a_while(scene, Control.CLOCK_OFFSET_S, -jump, scene.rng.uniform(1, 3))
-
-
-async def _power_cut(scene: Scene, keep: power.Keep) -> None:
-    [(name, shim)] = scene.shims.items()
-    await scene.kill(name)
-    data = scene.ours[name].folder
-    lost = await asyncio.to_thread(power.cut_power, data, shim.journal, keep, scene.rng)
-    scene.note = f"{lost} unsynced writes"
-    await scene.start(name)
-
-
-@kind("power cut, unsynced writes lost", has_shim)
-async def power_cut(scene: Scene) -> None:
-    await _power_cut(scene, power.keep_nothing)
-
-
-@kind("power cut, some unsynced writes kept", has_shim)
-async def power_cut_some(scene: Scene) -> None:
-    await _power_cut(scene, power.keep_some)
-
-
-@kind("power cut, last write torn", has_shim)
-async def power_cut_torn(scene: Scene) -> None:
-    await _power_cut(scene, power.tear_last)
-
-
-@kind("torn tail of the commit log", has_shim)
-async def torn_tail(scene: Scene) -> None:
-    """Behind the last commit stands what a write that nobody waited for had begun."""
-    [(name, _)] = scene.shims.items()
-    await scene.kill(name)
-    wal = scene.ours[name].folder / "commit-log.sqlite-wal"
-    if wal.exists():
-        with wal.open("ab") as file:
-            file.write(scene.rng.randbytes(scene.rng.randrange(1, 20_000)))
-    await scene.start(name)
-
-
-@kind("started by an older version", has_shim)
-async def older_version(scene: Scene) -> None:
-    """It refuses a data folder that is newer, and leaves it as it is."""
-    [(name, _)] = scene.shims.items()
-    server = scene.ours[name]
-    assert await asyncio.to_thread(server.stop) == 0
-    scene.note = scene.rng.choice(["commit-log.sqlite", "registry.sqlite"])
-    file = server.folder / scene.note
-    version = _set_version(file, 1_000)
-    assert not await asyncio.to_thread(_start_in_vain, server), "a newer folder was opened"
-    assert "Install the version that wrote it" in server.output()
-    _set_version(file, version)
-    await scene.start(name)
+    await scene.supervise(name)
 
 
 # ---- networks
@@ -282,15 +175,7 @@ async def mute(scene: Scene) -> None:
     await _link_in(_a_link(scene), Mode.MUTE, scene.rng.uniform(0.5, 4))
 
 
-def _set_version(file: Path, version: int) -> int:
-    """The one before."""
-    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        (before,) = connection.execute("PRAGMA user_version").fetchone()
-        connection.execute(f"PRAGMA user_version = {version}")
-    return int(before)
-
-
-def _start_in_vain(server: Server) -> bool:
+def start_in_vain(server: Server) -> bool:
     """Whether it came up, though it was to be killed."""
     try:
         server.start()

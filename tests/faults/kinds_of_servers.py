@@ -1,35 +1,18 @@
-"""Faults of the servers around us, and what strangers send."""
+"""Faults of the servers around us: away, standing still, ailing."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
-import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
-from pathlib import Path
+from collections.abc import Sequence
 
-import httpx
-from confluent_kafka import Producer
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
-from cryptography.x509.oid import NameOID
+from confluent_kafka import Consumer
 
-from certificates import self_signed
-from faults.kinds import KINDS, kind, until_struck
+from faults.kinds import kind, until_struck
 from faults.proxy import Mode
-from faults.scene import ANSWERS_WITHIN_S, Scene
-from server import AUTH
+from faults.scene import Scene
 from servers.process import ServerProcess
 
-__all__ = ["KINDS"]
-
-KEEPS_NOTHING = "mosquitto"
-"""Killed, it forgets what it has acknowledged to devices (docs/mqtt.md): that is not ours."""
-POISON = [b"", b"\0\xff", b"{", b"[]", b'{"equipmentId": "P-1"}', b"9" * 100_000]
+GROUP = "readings.writer"
 
 
 def _has_servers(scene: Scene) -> bool:
@@ -46,75 +29,106 @@ async def server_pauses(scene: Scene) -> None:
     await _paused([scene.servers[scene.note]], scene.rng.uniform(0.5, 4))
 
 
-@kind("kill -9 of a server", _has_kafka)
-async def server_killed(scene: Scene) -> None:
-    scene.note = scene.rng.choice(sorted(scene.servers.keys() - {KEEPS_NOTHING}))
-    server = scene.servers[scene.note]
-    await asyncio.to_thread(server.kill)
-    await asyncio.sleep(scene.rng.uniform(0.2, 3))
-    await asyncio.to_thread(server.start)
+@kind("a Kafka node is killed", _has_kafka)
+async def node_killed(scene: Scene) -> None:
+    assert scene.kafka is not None
+    others = set(scene.kafka.brokers) - {scene.kafka.controller}
+    await _away(scene, [scene.rng.choice(sorted(others, key=lambda node: node.pid))])
+
+
+@kind("Kafka's controller is killed", _has_kafka)
+async def controller_killed(scene: Scene) -> None:
+    assert scene.kafka is not None
+    kafka = scene.kafka
+    await until_struck(lambda: kafka.controller is not None)
+    await _away(scene, [node for node in kafka.brokers if node is kafka.controller])
 
 
 @kind("two of three Kafka nodes stand still", _has_kafka)
-async def too_few_in_sync(scene: Scene) -> None:
+async def too_few_answer(scene: Scene) -> None:
     assert scene.kafka is not None
     nodes = scene.rng.sample(scene.kafka.brokers, 2)
     await _paused(nodes, scene.rng.uniform(2, 5))
 
 
+@kind("two of three Kafka nodes are killed", _has_kafka)
+async def too_few_in_sync(scene: Scene) -> None:
+    """Fewer than `min.insync.replicas`."""
+    assert scene.kafka is not None
+    await _away(scene, scene.rng.sample(scene.kafka.brokers, 2))
+
+
+@kind("InfluxDB is killed", _has_kafka)
+async def influxdb_killed(scene: Scene) -> None:
+    await _away(scene, [scene.servers["influxdb"]])
+
+
+@kind("MongoDB is killed", _has_kafka)
+async def mongodb_killed(scene: Scene) -> None:
+    await _away(scene, [scene.servers["mongodb"]])
+
+
 @kind("InfluxDB answers 500", _has_kafka)
 async def influxdb_500(scene: Scene) -> None:
+    await _influxdb_in(scene, Mode.ERROR_500)
+
+
+@kind("InfluxDB does not answer in time", _has_kafka)
+async def influxdb_late(scene: Scene) -> None:
+    """It writes, and nobody is told."""
+    await _influxdb_in(scene, Mode.MUTE)
+
+
+@kind("InfluxDB writes half of it", _has_kafka)
+async def influxdb_partial(scene: Scene) -> None:
+    await _influxdb_in(scene, Mode.HALF_WRITTEN)
+
+
+@kind("writers rebalance in a loop", _has_kafka)
+async def rebalances(scene: Scene) -> None:
+    """A stranger joins their group, is given partitions, stores nothing, and leaves."""
+    assert scene.kafka is not None
+    stranger = {
+        "bootstrap.servers": scene.kafka.servers,
+        "group.id": GROUP,
+        "partition.assignment.strategy": "cooperative-sticky",
+        "enable.auto.commit": False,
+        "session.timeout.ms": 10_000,
+        "log_level": 0,
+    }
+    given = 0
+    for _ in range(scene.rng.randrange(3, 6)):
+        given += await asyncio.to_thread(_join_and_leave, stranger, scene.rng.uniform(0.5, 2))
+    scene.note = f"{given} partitions given to a stranger"
+
+
+def _join_and_leave(options: dict[str, object], seconds: float) -> int:
+    consumer = Consumer(options)
+    consumer.subscribe(["readings"])
+    try:
+        consumer.poll(seconds)
+        return len(consumer.assignment())
+    finally:
+        consumer.close()
+
+
+async def _influxdb_in(scene: Scene, mode: Mode) -> None:
     link = scene.proxies["influxdb"]
     before = link.struck
-    await link.set(Mode.ERROR_500)
+    await link.set(mode)
     await asyncio.sleep(scene.rng.uniform(2, 4))
     await until_struck(lambda: link.struck > before)
     await link.set(Mode.PASS)
 
 
-@kind("poison records in Kafka", _has_kafka)
-async def poison_records(scene: Scene) -> None:
-    assert scene.kafka is not None
-    producer = Producer({"bootstrap.servers": scene.kafka.servers, "log_level": 0})
-    for record in POISON:
-        producer.produce("readings", value=record, key=scene.rng.choice([None, b"", b"\xff"]))
-    left = await asyncio.to_thread(producer.flush, 20)
-    assert left == 0, "Kafka did not take the poison"
-
-
-@kind("poison at the doors")
-async def poison_at_doors(scene: Scene) -> None:
-    """Refused with a reason, each of them."""
-    async with httpx.AsyncClient(base_url=scene.gateway_url, headers=AUTH, timeout=20) as client:
-        for body in POISON:
-            answer = await client.post(
-                "/api/v1/readings", content=body, headers={"content-type": "application/json"}
-            )
-            assert answer.status_code in {400, 422, 503}, (body[:20], answer.status_code)
-        unsigned = {"equipmentId": "P-2", "timestamp": "2026-01-01T00:00:00Z", "value": 1.0}
-        wrong = {"authorization": "Bearer wrong"}
-        answer = await client.post("/api/v1/readings", json=unsigned, headers=wrong)
-        assert answer.status_code == 401
-    host, port = scene.gateway_url.removeprefix("http://").split(":")
-    for rubbish in (b"\0" * 50, b"\x10\xff\xff\xff\xff", b"GET / HTTP/9.9\r\n" * 3):
-        with contextlib.suppress(OSError):
-            reader, writer = await asyncio.open_connection(host, int(port))
-            writer.write(rubbish)
-            writer.write_eof()
-            async with asyncio.timeout(20):
-                await reader.read()
-            writer.close()
-
-
-@kind("certificate expires", lambda scene: scene.certificate is not None)
-async def certificate_expires(scene: Scene) -> None:
-    """Who checks it is not served, and is again when it was renewed, without a restart."""
-    assert scene.certificate is not None
-    folder = scene.certificate[0].parent
-    await asyncio.to_thread(_expire, *scene.certificate)
-    await _until_tls(scene, trusted=False)
-    await asyncio.to_thread(self_signed, folder)
-    await _until_tls(scene, trusted=True)
+async def _away(scene: Scene, servers: Sequence[ServerProcess]) -> None:
+    names = [name for name, server in scene.servers.items() if server in servers]
+    scene.note = " and ".join(names)
+    for name in names:
+        await scene.kill(name)
+    await asyncio.sleep(scene.rng.uniform(0.2, 8))
+    # Kafka's nodes answer only when most of them are there.
+    await asyncio.gather(*(scene.start(name) for name in names))
 
 
 async def _paused(servers: list[ServerProcess], seconds: float) -> None:
@@ -123,34 +137,3 @@ async def _paused(servers: list[ServerProcess], seconds: float) -> None:
     await asyncio.sleep(seconds)
     for server in servers:
         server.go_on()
-
-
-def _expire(certificate: Path, key_file: Path) -> None:
-    """Of the same key and name, it was good for a day in 2020."""
-    key = load_pem_private_key(key_file.read_bytes(), None)
-    assert isinstance(key, EllipticCurvePrivateKey)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    began = datetime(2020, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(began).not_valid_after(began + timedelta(days=1))
-    names = [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
-    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    signed = builder.sign(key, hashes.SHA256())
-    certificate.write_bytes(signed.public_bytes(Encoding.PEM))
-
-
-async def _until_tls(scene: Scene, *, trusted: bool) -> None:
-    assert scene.certificate is not None
-    until = time.monotonic() + ANSWERS_WITHIN_S
-    while True:
-        context = ssl.create_default_context(cafile=scene.certificate[0])
-        try:
-            async with httpx.AsyncClient(verify=context, timeout=20) as client:
-                await client.get(f"https://127.0.0.1:{scene.https_port}/healthz")
-            served = True
-        except httpx.TransportError:
-            served = False
-        if served == trusted:
-            return
-        assert time.monotonic() < until, f"TLS: served is {served}, the certificate {trusted}"
-        await asyncio.sleep(0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 Key: TypeAlias = tuple[str, str]
@@ -34,6 +34,13 @@ class Ledger:
             self.uncertain[key].clear()
             self.by_door[door] += 1
             self.by_sensor[key[0]] += 1
+
+    def took_back(self, sensor: str, live: Mapping[str, float]) -> None:
+        """An import that had all readings of `sensor`, over `live` ones."""
+        for name, instant in list(self.acknowledged):
+            if name == sensor:
+                del self.acknowledged[name, instant]
+        self.acknowledged |= {(sensor, instant): value for instant, value in live.items()}
 
     def sensors(self) -> set[str]:
         return {sensor for sensor, _ in self.uncertain}

@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from faults.doors import Door
+from faults.edits import Editor
 from faults.imports import Importer
 from faults.ledger import Key, Ledger
 from workload import instant
@@ -20,7 +21,11 @@ PAUSE_S = 0.02
 
 @contextlib.asynccontextmanager
 async def load(
-    doors: Sequence[Door], importer: Importer, ledger: Ledger, rng: random.Random
+    doors: Sequence[Door],
+    importer: Importer,
+    editor: Editor,
+    ledger: Ledger,
+    rng: random.Random,
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     """The senders; what one of them found wrong ends it, and is raised at the end."""
     numbers = itertools.count(1)
@@ -28,7 +33,7 @@ async def load(
         asyncio.create_task(_send(door, sensor_of(n, door), ledger, numbers))
         for n, door in enumerate(doors)
     ]
-    tasks.append(asyncio.create_task(importer.run(rng)))
+    tasks += [asyncio.create_task(importer.run(rng)), asyncio.create_task(editor.run())]
     try:
         yield tasks
     finally:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import re
 from enum import Enum
 
 CHUNK_BYTES = 65_536
@@ -23,6 +25,11 @@ class Mode(Enum):
     MUTE = "mute"
     """What is asked arrives, the answers do not."""
     ERROR_500 = "error 500"
+    HALF_WRITTEN = "half written"
+    """InfluxDB gets the first half of each write's lines, and we its error."""
+
+
+AS_SERVER = frozenset({Mode.ERROR_500, Mode.HALF_WRITTEN})
 
 
 class Proxy:
@@ -57,7 +64,7 @@ class Proxy:
             await self.stop()
         elif self._server is None:
             await self.start()
-        if before in {Mode.BLACK_HOLE, Mode.MUTE} or mode is Mode.ERROR_500:
+        if before in {Mode.BLACK_HOLE, Mode.MUTE} or mode in AS_SERVER:
             self.cut()
 
     def cut(self) -> None:
@@ -80,18 +87,15 @@ class Proxy:
         self._open.add(writer)
         back: asyncio.StreamWriter | None = None
         try:
-            if self.mode is Mode.ERROR_500:
-                await reader.read(CHUNK_BYTES)
-                self.struck += 1
-                writer.write(ERROR_500)
-                await writer.drain()
+            if self.mode in AS_SERVER:
+                await self._answer_500(reader, writer)
                 return
             there, back = await asyncio.open_connection("127.0.0.1", self.target)
             self._open.add(back)
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pass_on(reader, back, asks=True))
                 both.create_task(self._pass_on(there, writer, asks=False))
-        except (OSError, ExceptionGroup, asyncio.CancelledError):
+        except (OSError, EOFError, ExceptionGroup, asyncio.CancelledError):
             pass
         finally:
             for end in (writer, back):
@@ -99,6 +103,45 @@ class Proxy:
                     self._open.discard(end)
                     end.transport.abort()
             self._tasks.discard(task)
+
+    async def _answer_500(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request is read, as a whole."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        if self.mode is Mode.HALF_WRITTEN:
+            if not head.startswith(b"POST /write?"):
+                await self._passed_on_once(head + body, writer)
+                return
+            await self._half_written(head, body)
+        self.struck += 1
+        writer.write(ERROR_500)
+        await writer.drain()
+
+    async def _half_written(self, head: bytes, body: bytes) -> None:
+        """What is not packed is one line, of which half is nothing."""
+        if b"content-encoding: gzip" not in head.lower():
+            return
+        lines = gzip.decompress(body).splitlines()
+        half = gzip.compress(b"\n".join(lines[: len(lines) // 2]), 1)
+        head = re.sub(rb"(?i)(content-length: )\d+", rb"\g<1>%d" % len(half), head)
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        back.write(head + half)
+        await there.readline()
+        back.close()
+
+    async def _passed_on_once(self, request: bytes, writer: asyncio.StreamWriter) -> None:
+        """The connection ends with its answer."""
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
+        back.write(
+            re.sub(rb"(?i)\r\nconnection: [^\r]*", b"", request, count=1).replace(
+                b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n", 1
+            )
+        )
+        while piece := await there.read(CHUNK_BYTES):
+            writer.write(piece)
+            await writer.drain()
+        back.close()
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, asks: bool

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.check import check, check_balance
-from faults.imports import Importer, stored
-from faults.kinds_of_servers import KINDS
-from faults.load import load
+from faults.edits import Editor
+from faults.every_kind import KINDS
+from faults.imports import Importer, client_of, stored
+from faults.load import load, sensor_of
 from faults.scene import Scene, descriptors, resident_mb
 from faults.setups import SET_UPS
 from workload import folded
@@ -59,7 +60,8 @@ async def run(set_up: str, seed: int, faults: int, folder: Path, only: str | Non
 async def _faults(
     scene: Scene, report: Report, count: int, only: str | None, log: list[str]
 ) -> None:
-    importer = Importer(scene.api_url, scene.gateway_url, scene.ledger, scene.can_undo)
+    importer = Importer(scene.api_urls, scene.gateway_url, scene.ledger, scene.can_undo)
+    editor = Editor(scene.api_urls, sensor_of(0, scene.doors[0]))
     possible = [
         k
         for k in KINDS.values()
@@ -68,7 +70,7 @@ async def _faults(
     assert possible, f"no such kind of fault here: {only}"
     scene.rng.shuffle(possible)
     async with load(
-        scene.doors, importer, scene.ledger, random.Random(report.seed)
+        scene.doors, importer, editor, scene.ledger, random.Random(report.seed)
     ) as scene.senders:
         await scene.all_doors_answer()
         before = {s.pid: descriptors(s) for s in scene.ours.values()}
@@ -90,11 +92,13 @@ async def _faults(
     async with asyncio.timeout(STORED_WITHIN_S), scene.api() as api:
         await stored(api)
     await importer.settle()
-    async with scene.api() as api:
-        await folded(api)
-        report.compared = await check(api, scene.ledger, cadences=scene.can_undo)
-        await check_balance(api, known=scene.can_undo)
-    report.acknowledged = scene.ledger.by_door
+    for url in scene.api_urls:
+        async with client_of(url) as api:
+            await folded(api)
+            report.compared = await check(api, scene.ledger, cadences=scene.can_undo)
+            await check_balance(api, known=scene.can_undo)
+            await editor.check(api)
+    report.acknowledged = scene.ledger.by_door + Counter(edit=editor.edits)
     report.unanswered = len(scene.ledger.spent)
     for name, server in scene.ours.items():
         report.resident_mb = max(report.resident_mb, resident_mb(server))

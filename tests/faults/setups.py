@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from certificates import self_signed
-from faults.doors import HttpDoor, MqttDoor
+from faults.doors import HttpDoor, LineProtocolDoor, MqttDoor
 from faults.proxy import Proxy
 from faults.scene import Scene, through
 from faults.shim import Shim
@@ -25,6 +25,7 @@ from servers.process import free_port
 
 SetUp: TypeAlias = Callable[[Path, random.Random], AbstractAsyncContextManager[Scene]]
 BATCH = 50
+LINES = 10
 
 
 @contextlib.asynccontextmanager
@@ -51,11 +52,24 @@ async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
     """Each role as processes of its own on three Kafka nodes, InfluxDB, MongoDB's protocol and
     Mosquitto, each server behind a proxy."""
     kafka_links = [free_port() for _ in range(3)]
-    kafka = KafkaCluster(folder / "kafka", 3, advertised=kafka_links)
+    nodes = [f"kafka-{n + 1}" for n in range(3)]
+    disks = {
+        node: Shim(folder / f"shim-{node}", folder / "kafka" / f"kafka-{n}" / "data")
+        for n, node in enumerate(nodes)
+    }
+    kafka = KafkaCluster(
+        folder / "kafka",
+        3,
+        advertised=kafka_links,
+        environments=[disks[node].environment for node in nodes],
+    )
     influxdb, mongodb = InfluxDB(folder / "influxdb"), MongoDB(folder / "mongodb")
     mosquitto = Mosquitto(folder / "mosquitto")
     links = {
-        **{f"kafka-{n + 1}": Proxy(kafka.ports[n], link) for n, link in enumerate(kafka_links)},
+        **{
+            node: Proxy(port, link)
+            for node, port, link in zip(nodes, kafka.ports, kafka_links, strict=True)
+        },
         "influxdb": Proxy(influxdb.port, free_port()),
         "mongodb": Proxy(mongodb.port, free_port()),
         "mosquitto": Proxy(mosquitto.port, free_port()),
@@ -65,12 +79,31 @@ async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
         "readings": _by(links["influxdb"], influxdb.url()),
         "registry": _by(links["mongodb"], mongodb.url()),
     }
+    certificate = self_signed(folder)
+    https_port = free_port()
+    tls = {
+        "https_port": https_port,
+        "tls_cert_file": certificate[0],
+        "tls_key_file": certificate[1],
+        "mqtt_tls_port": "off",
+    }
+    processes = dict(_processes(_by(links["mosquitto"], mosquitto.url()), tls))
+    clocks = {name: Shim(folder / f"shim-{name}", folder / name) for name in processes}
     ours = {
-        name: Server(folder / name, roles=name.partition("-")[0], **shared, **own)
-        for name, own in _processes(_by(links["mosquitto"], mosquitto.url()))
+        name: Server(
+            folder / name,
+            environment={**OF_TESTS, **clocks[name].environment},
+            roles=name.partition("-")[0],
+            **shared,
+            **own,
+        )
+        for name, own in processes.items()
     }
     scene = Scene(folder=folder, ours=ours, rng=rng, can_undo=False)
-    scene.servers = {f"kafka-{n + 1}": node for n, node in enumerate(kafka.brokers)}
+    scene.certificate, scene.https_port = certificate, https_port
+    scene.clocks = clocks
+    scene.disks = disks | {name: clocks[name] for name in ("api-1", "api-2")}
+    scene.servers = dict(zip(nodes, kafka.brokers, strict=True))
     scene.servers |= {"influxdb": influxdb, "mongodb": mongodb, "mosquitto": mosquitto}
     async with through(scene, links):
         try:
@@ -82,11 +115,13 @@ async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
             await asyncio.gather(*(scene.start(name) for name in ours if name != "api-1"))
             scene.kafka = kafka
             scene.api_url = ours["api-1"].url
+            scene.api_urls = [ours["api-1"].url, ours["api-2"].url]
             gateways = [ours["gateway-1"], ours["gateway-2"]]
             scene.gateway_url = gateways[0].url
             scene.doors = [
                 *(HttpDoor(gateway.url, 1) for gateway in gateways),
                 *(HttpDoor(gateway.url, BATCH) for gateway in gateways),
+                LineProtocolDoor(gateways[1].url, LINES),
                 *(
                     MqttDoor("mqtt listener", gateway.mqtt_port, "any", TOKEN, LISTENER_TOPIC)
                     for gateway in gateways
@@ -105,8 +140,8 @@ async def split(folder: Path, rng: random.Random) -> AsyncIterator[Scene]:
 SET_UPS: dict[str, SetUp] = {"embedded": embedded, "broker": broker, "split": split}
 
 
-def _processes(broker: str) -> Iterator[tuple[str, dict[str, object]]]:
-    """Each with the ports that it keeps when it is started again."""
+def _processes(broker: str, tls: dict[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Each with the ports that it keeps when it is started again; the first gateway with TLS."""
     for name in (
         *("gateway-1", "gateway-2", "writer-1", "writer-2", "writer-3"),
         *("discovery-1", "api-1", "api-2"),
@@ -114,6 +149,8 @@ def _processes(broker: str) -> Iterator[tuple[str, dict[str, object]]]:
         own: dict[str, object] = {"http_port": free_port()}
         if name.startswith("gateway"):
             own |= {"mqtt_port": free_port(), "mqtt_broker": broker}
+        if name == "gateway-1":
+            own |= tls
         yield name, own
 
 
@@ -148,8 +185,10 @@ async def _one_process(
         folder=folder,
         ours={"all roles": server},
         rng=rng,
-        shims={"all roles": shim},
+        clocks={"all roles": shim},
+        disks={"all roles": shim},
         api_url=f"http://127.0.0.1:{http}",
+        api_urls=[f"http://127.0.0.1:{http}"],
         gateway_url=url,
         certificate=certificate,
         https_port=https,
@@ -157,6 +196,7 @@ async def _one_process(
     scene.doors = [
         *(HttpDoor(url, 1) for _ in range(3)),
         HttpDoor(url, BATCH),
+        LineProtocolDoor(url, LINES),
         *(
             MqttDoor("mqtt listener", doors["mqtt door"].port, "any", TOKEN, LISTENER_TOPIC)
             for _ in range(2)

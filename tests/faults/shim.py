@@ -31,6 +31,7 @@ class Shim:
 
     def __init__(self, folder: Path, data: Path) -> None:
         folder.mkdir(parents=True)
+        self.data = data
         self.journal = folder / "journal"
         library, control = folder / "shim.so", folder / "control"
         subprocess.run(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -35,8 +36,10 @@ class KafkaCluster:
         user: str | None = None,
         password: str = "",
         advertised: Sequence[int] | None = None,
+        environments: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """`advertised`: the ports by which clients come, where a proxy stands before each node."""
+        """`advertised`: the ports by which clients come, where a proxy stands before each node.
+        `environments`: of each node's process, what is added to ours."""
         self._folder = folder
         self.ports = [free_port() for _ in range(nodes)]
         self._advertised = self.ports if advertised is None else advertised
@@ -44,6 +47,7 @@ class KafkaCluster:
         self._controllers = [free_port() for _ in range(nodes)]
         self._user = user
         self._password = password
+        self._environments = environments
         self.brokers = [self._broker(n) for n in range(nodes)]
 
     @property
@@ -57,6 +61,19 @@ class KafkaCluster:
             parameters = {"security": "sasl_plaintext", **parameters}
         query = "&".join(f"{name}={value}" for name, value in parameters.items())
         return f"kafka://{sign_in}{self.servers}/{topic}" + (f"?{query}" if query else "")
+
+    @property
+    def controller(self) -> ServerProcess | None:
+        """The node that led the quorum when another one voted last; None while they vote."""
+        leaders = [
+            json.loads((self.data(n) / "__cluster_metadata-0/quorum-state").read_text())
+            for n in range(len(self.brokers))
+        ]
+        newest = max(leaders, key=lambda state: state["leaderEpoch"])
+        return self.brokers[newest["leaderId"] - 1] if newest["leaderId"] > 0 else None
+
+    def data(self, n: int) -> Path:
+        return self._folder / f"kafka-{n}" / "data"
 
     def start(self) -> Self:
         try:
@@ -85,7 +102,8 @@ class KafkaCluster:
         folder.mkdir(parents=True)
         settings = folder / "server.properties"
         settings.write_text("".join(f"{k}={v}\n" for k, v in self._settings(n, folder).items()))
-        return broker(settings, lambda: self._is_up(n))
+        environment = self._environments[n] if self._environments else None
+        return broker(settings, lambda: self._is_up(n), environment)
 
     def _is_up(self, n: int) -> bool:
         """The port is open long before the broker has joined: topics tell."""
@@ -132,7 +150,7 @@ class KafkaCluster:
             "CONTROLLER:PLAINTEXT",
             "inter.broker.listener.name": "INTERNAL",
             "controller.listener.names": "CONTROLLER",
-            "log.dirs": folder / "data",
+            "log.dirs": self.data(n),
             "auto.create.topics.enable": "false",
             "default.replication.factor": replicas,
             "min.insync.replicas": insync,
@@ -156,7 +174,9 @@ class KafkaCluster:
         return settings
 
 
-def broker(settings: Path, ready: Callable[[], bool]) -> ServerProcess:
+def broker(
+    settings: Path, ready: Callable[[], bool], environment: Mapping[str, str] | None = None
+) -> ServerProcess:
     """A broker with these settings, in their folder; its storage is formatted."""
     with contextlib.chdir(settings.parent):
         subprocess.run(
@@ -164,7 +184,9 @@ def broker(settings: Path, ready: Callable[[], bool]) -> ServerProcess:
             check=True,
             capture_output=True,
         )
-    return ServerProcess(_java("kafka.Kafka", "384m", settings), settings.parent, ready)
+    return ServerProcess(
+        _java("kafka.Kafka", "384m", settings), settings.parent, ready, environment
+    )
 
 
 def _java(main: str, heap: str, *arguments: object) -> list[str]:
