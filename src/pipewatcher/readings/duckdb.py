@@ -58,6 +58,10 @@ FOLD_ROWS = 200_000
 HOT_ROWS_MAX = 600_000
 """Where folds fall behind, who appends folds first: memory and questions stay bounded."""
 UPKEEP_INTERVAL_S = 60.0
+UPKEEP_PUT_OFF_S = 900.0
+"""Upkeep takes the processor from those who send: that long it waits for a calm moment."""
+CALM_ROWS = 5_000
+"""At most so many rows between two looks, about a second, are calm."""
 WAL_BYTES_MAX = 16 * 2**20
 CHECKPOINT_WAIT_S = 0.5
 """Longer than a question takes. A rehearsal may take longer: then the next fold tries again."""
@@ -381,18 +385,21 @@ class DuckDBStore:
     # Folding, on the fold thread (or the one that waits for it)
 
     def _fold_for_ever(self) -> None:
-        next_upkeep = 0.0
+        upkeep_due, rows_before = time.monotonic(), self._appended_rows
         while not self._stopping.is_set():
             self._wake.wait(FOLD_INTERVAL_S)
             self._wake.clear()
             if self._stopping.is_set():
                 return
+            calm = self._appended_rows - rows_before <= CALM_ROWS
+            rows_before = self._appended_rows
             try:
                 more = self._fold_once()
+                overdue = time.monotonic() - upkeep_due
                 if self._learn_once() or more:
                     self._wake.set()
-                elif time.monotonic() >= next_upkeep and not self._tidy_once():
-                    next_upkeep = time.monotonic() + UPKEEP_INTERVAL_S
+                elif overdue >= (0 if calm else UPKEEP_PUT_OFF_S) and not self._tidy_once():
+                    upkeep_due = time.monotonic() + UPKEEP_INTERVAL_S
                 self._checkpoint_when_due()
             except duckdb.Error as error:
                 log.error("fold: %s", error)

@@ -16,7 +16,7 @@ from pipewatcher.readings.duckdb_sql.schema import EPOCH_OFFSET
 DAYS_PER_BLOCK = 7
 REST_DAYS = 1
 """How long a day must be over before it is cold."""
-ROWS_PER_STEP = 2_000_000
+ROWS_PER_STEP = 500_000
 DISORDER_MIN = 0.05
 """Share of a block's cold rows that must have come since they were sorted."""
 
