@@ -60,12 +60,14 @@ def json_answer(body: object, status: int = 200, headers: dict[str, str] | None 
     return Response(_encode(body), status, headers, "application/json")
 
 
-def compressed(request: Request, response: Response) -> Response:
+def takes_gzip(request: Request) -> bool:
+    return "gzip" in request.headers.get("accept-encoding", "")
+
+
+def compressed(response: Response, *, gzipped: bool) -> Response:
     """gzip where the client takes it. Half a megabyte takes 10 ms: call it in a thread; what is
     small or streamed is left to the middleware."""
-    if len(response.body) > COMPRESS_BYTES_MIN and "gzip" in request.headers.get(
-        "accept-encoding", ""
-    ):
+    if gzipped and len(response.body) > COMPRESS_BYTES_MIN:
         response.body = gzip.compress(response.body, GZIP_LEVEL)
         response.headers["content-encoding"] = "gzip"
         response.headers["content-length"] = str(len(response.body))

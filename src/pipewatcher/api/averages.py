@@ -17,6 +17,7 @@ from pipewatcher.api.answers import (
     json_answer,
     maybe_rfc3339,
     rfc3339,
+    takes_gzip,
     wants_csv,
 )
 from pipewatcher.api.auth import Caller, answers_of
@@ -77,17 +78,24 @@ async def averages(
 ) -> Response:
     """All sensors, also those without readings (count 0, mean null). Windows: 24h, 48h, 7d, 30d
     or any number of m, h, d. JSON, or CSV by `Accept: text/csv`."""
-    found = await answers_of(request).queries.averages(
-        window,
-        instant_of(until, "until"),
-        search=q,
-        sort=_SORTS.get(sort, sort),
-        descending=order == "desc",
-        limit=limit,
-        offset=offset,
-    )
+    served = answers_of(request)
     encode = _as_csv if wants_csv(request) else _as_json
-    return await asyncio.to_thread(lambda: compressed(request, encode(found)))
+    gzipped = takes_gzip(request)
+
+    async def answer() -> Response:
+        found = await served.queries.averages(
+            window,
+            instant_of(until, "until"),
+            search=q,
+            sort=_SORTS.get(sort, sort),
+            descending=order == "desc",
+            limit=limit,
+            offset=offset,
+        )
+        return await asyncio.to_thread(lambda: compressed(encode(found), gzipped=gzipped))
+
+    question = (window, until, q, sort, order, limit, offset, encode, gzipped)
+    return await served.shared.ask(question, answer)
 
 
 def _as_json(found: Averages) -> Response:
@@ -109,6 +117,6 @@ def _as_csv(found: Averages) -> Response:
 
 
 def _item(row: AverageRow) -> AverageItem:
-    values = {name: getattr(row, name) for name in AverageRow.__struct_fields__}
+    values = msgspec.structs.asdict(row)
     values["last_timestamp"] = maybe_rfc3339(row.last_timestamp)
     return AverageItem(**values)

@@ -18,6 +18,7 @@ from pipewatcher.api.answers import (
     json_answer,
     maybe_rfc3339,
     rfc3339,
+    takes_gzip,
     wants_csv,
 )
 from pipewatcher.api.auth import Caller, answers_of
@@ -117,7 +118,7 @@ async def series(
             )
         )
 
-    return await asyncio.to_thread(lambda: compressed(request, encode()))
+    return await asyncio.to_thread(lambda: compressed(encode(), gzipped=takes_gzip(request)))
 
 
 @router.get("/readings", responses=answers(ReadingsPage, also_csv=True))

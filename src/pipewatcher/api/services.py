@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipewatcher.api.shared_answers import SharedAnswers
 from pipewatcher.backup import Backups
 from pipewatcher.cadences import Cadences
 from pipewatcher.gaps.ledger import GapLedger
@@ -197,6 +198,7 @@ class Answers:
     dead_letters: DeadLetters
     backups: Backups | None
     """None where an engine is a server of its own."""
+    shared: SharedAnswers = field(default_factory=SharedAnswers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
