@@ -16,6 +16,7 @@ from pipewatcher.readings.duckdb_sql.cursor import one
 
 LONG_AGO = 20_000 * DAY
 NEVER_CALM = -1
+LOOKS = 20
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,15 @@ def test_upkeep_waits_while_readings_stream(
 
 async def _is_tidied(folder: Path) -> bool:
     looks = 0
+    looked = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     class Counted(DuckDBStore):
         def _learn_once(self) -> bool:
             nonlocal looks
             looks += 1
+            if looks == LOOKS:
+                loop.call_soon_threadsafe(looked.set)
             return super()._learn_once()
 
     store = Counted(folder / "readings.duckdb", clock=lambda: (LONG_AGO + 3 * DAY) / SECOND)
@@ -62,9 +67,8 @@ async def _is_tidied(folder: Path) -> bool:
             {0: 1},
         )
         await store.settle()
-        until = looks + 20
-        while looks < until:
-            await asyncio.sleep(0.001)
+        looks = 0
+        await looked.wait()
         return bool(
             await store._ask(lambda cursor: one(cursor, "SELECT count(*) FROM rolled_day")[0])
         )
