@@ -154,7 +154,7 @@ class VictoriaMetrics(LinePeer):
         self._http.get("/internal/force_flush").raise_for_status()
 
     def count(self) -> int:
-        items = self._ask("sum(count_over_time(readings_value[60d]))", int(time.time()) + 600)
+        items = self._ask("sum(count_over_time(readings_value[90d]))", int(time.time()) + 600)
         return int(items[0]["value"][1]) if items else 0
 
     def means(self, window_s: int, end_s: int) -> dict[str, float]:
