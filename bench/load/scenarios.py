@@ -62,7 +62,7 @@ QUICK = Size(
 
 def run(setup: str, folder: Path, size: Size) -> dict[str, Any]:
     """Everything about one set-up, as plain data."""
-    with running(setup, folder / "main") as system, _run(system) as one:
+    with running(setup, folder / "main") as system, running_on(system) as one:
         capacity = _grid(one, size)
         found: dict[str, Any] = {"setup": setup, "capacity": capacity}
         found["one_core"] = _one_core(one, size)
@@ -93,7 +93,7 @@ def run(setup: str, folder: Path, size: Size) -> dict[str, Any]:
 
 
 @contextmanager
-def _run(system: System) -> Iterator[Run]:
+def running_on(system: System) -> Iterator[Run]:
     begin_s = int(time.time()) // 3_600 * 3_600 - BEGIN_BEFORE_S
     with Sampler(system) as sampler:
         yield Run(system, sampler, audit.Ledger(begin_s))
@@ -153,7 +153,7 @@ def _overload(setup: str, folder: Path, size: Size) -> dict[str, Any]:
     refusals begin within seconds. Senders do not heed Retry-After: the worst of them."""
     few = min(CALM_CONNECTIONS, size.connections[0])
     many = min(OVERLOAD_CONNECTIONS, size.connections[-1])
-    with running(setup, folder, **OVERLOAD_LIMITS) as system, _run(system) as one:
+    with running(setup, folder, **OVERLOAD_LIMITS) as system, running_on(system) as one:
         seconds = 2 * size.seconds
         one.by_ledger("closed", "batch", few, OVERLOAD_WARM_UP, name="warm-up")
         calm = one.by_ledger("closed", "batch", few, seconds, name="capacity")

@@ -7,6 +7,7 @@ import gzip
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from fastapi import Request, Response
 
 from pipewatcher.errors import InvalidRequest
 from pipewatcher.model.readings import Rejection
-from pipewatcher.model.time import Micros
+from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.problems import PROBLEM_TYPE
 from pipewatcher.validate import ReadingFault, parse_timestamp
 
@@ -34,9 +35,14 @@ class Camel(msgspec.Struct, kw_only=True, rename="camel"):
 
 def rfc3339(instant: Micros) -> str:
     """UTC with `Z`; milliseconds, or microseconds where there are any."""
-    moment = _EPOCH + timedelta(microseconds=instant)
-    precision = "microseconds" if instant % 1_000 else "milliseconds"
-    return moment.isoformat(timespec=precision).replace("+00:00", "Z")
+    seconds, micros = divmod(instant, SECOND)
+    fraction = f"{micros:06}" if micros % 1_000 else f"{micros // 1_000:03}"
+    return f"{_to_the_second(seconds)}.{fraction}Z"
+
+
+@lru_cache(4_096)
+def _to_the_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
 
 
 def maybe_rfc3339(instant: Micros | None) -> str | None:
