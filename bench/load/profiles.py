@@ -1,4 +1,4 @@
-"""Where the time of the hot paths goes: `python bench/load/profiles.py [--seconds 8] [--only PATH]`.
+"""Where the time of the hot paths goes: `python bench/load/profiles.py [--seconds 8]`.
 
 Drives each path for so long while py-spy samples the server's threads a hundred times a second.
 Writes `docs/load-report/profiles.md` and the stacks, one a line with its samples, as viewers of
@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[1:1] = [str(ROOT / "src"), str(ROOT / "tests")]
+sys.path.insert(1, str(Path(__file__).parents[2] / "src"))
+sys.path.insert(1, str(Path(__file__).parents[2] / "tests"))
 
 import machine
 import scenarios
@@ -28,6 +28,7 @@ from beside import Import
 from phases import Run
 from system import running
 
+ROOT = Path(__file__).resolve().parents[2]
 RATE = 100
 TOP = 6
 THREADS = 4
@@ -108,13 +109,16 @@ def main() -> int:
     (given.out / "profiles").mkdir(parents=True, exist_ok=True)
     head = heading(given.seconds)
     parts = []
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        with running("embedded", Path(folder)) as system, scenarios.running_on(system) as one:
-            for name in given.only or PATHS:
-                stacks = profile(spy, one, PATHS[name], given.seconds, Path(folder))
-                kept = [f"{stack} {count}" for stack, count in stacks if count >= STACKS_MIN]
-                (given.out / f"profiles/{name}.txt").write_text("\n".join(kept) + "\n", "utf-8")
-                parts.append(section(name, PATHS[name], stacks))
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        running("embedded", Path(folder)) as system,
+        scenarios.running_on(system) as one,
+    ):
+        for name in given.only or PATHS:
+            stacks = profile(spy, one, PATHS[name], given.seconds, Path(folder))
+            kept = [f"{stack} {count}" for stack, count in stacks if count >= STACKS_MIN]
+            (given.out / f"profiles/{name}.txt").write_text("\n".join(kept) + "\n", "utf-8")
+            parts.append(section(name, PATHS[name], stacks))
     (given.out / "profiles.md").write_text("\n".join([head, *parts]), "utf-8")
     return 0
 
@@ -148,14 +152,16 @@ def without_places(stack: str) -> str:
 
 def heading(seconds: float) -> str:
     described = machine.describe()
+    version = described["versions"]["PipeWatcher"]
     load = machine.load_before()["load_1"]
-    return f"""# Profiles of the hot paths
-
-Written by `python bench/load/profiles.py --seconds {seconds:g}`, never by hand: {described["processor"]}, \
-{described["cores"]} cores, PipeWatcher {described["versions"]["PipeWatcher"]} on one of them, load \
-average before {load:g}. Samples of py-spy, {RATE} a second and thread, without what waits; what C \
-code takes stands at the Python line that called it, the wait of the event loop at `Runner.run`.
-"""
+    return (
+        "# Profiles of the hot paths\n\n"
+        f"Written by `python bench/load/profiles.py --seconds {seconds:g}`, never by hand: "
+        f"{described['processor']}, {described['cores']} cores, PipeWatcher {version} on one of "
+        f"them, load average before {load:.1f}. Samples of py-spy, {RATE} a second and thread, "
+        "without what waits; what C code takes stands at the Python line that called it, the wait "
+        "of the event loop at `Runner.run`.\n"
+    )
 
 
 def section(name: str, path: HotPath, stacks: list[tuple[str, int]]) -> str:
