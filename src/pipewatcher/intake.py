@@ -57,6 +57,7 @@ class Intake:
         self.accepted = 0
         self.rejected: Counter[str] = Counter()
         """By the code of the rejection."""
+        self.rejected_by_door: Counter[str] = Counter()
         self.committed = 0
         self.failed = 0
         """Accepted readings whose append failed: their senders were told so."""
@@ -152,10 +153,11 @@ class Intake:
             partial(self._settled, readings, done, time.monotonic())
         )
 
-    def reject(self, code: str, readings: int = 1) -> None:
-        """Counts readings that were refused for what they are."""
+    def reject(self, door: str, code: str, readings: int = 1) -> None:
+        """Counts readings that were refused for what they are. The doors are those of origins."""
         self.received += readings
         self.rejected[code] += readings
+        self.rejected_by_door[door] += readings
 
     def _settled(
         self, readings: int, done: Done, began: float, future: asyncio.Future[Position]

@@ -349,6 +349,18 @@ class DowntimeRegistry(Protocol):
         ...
 
 
+class RejectionRegistry(Protocol):
+    """How many readings the doors rejected, since ever."""
+
+    async def rejected(self) -> dict[str, int]:
+        """By door."""
+        ...
+
+    async def set_rejected(self, counts: Mapping[str, int]) -> None:
+        """Replaces the counts of these doors; durable when it returns."""
+        ...
+
+
 class RetentionRegistry(Protocol):
     """For how long raw readings are kept."""
 
@@ -410,6 +422,7 @@ class Registry(
     DeadLetterRegistry,
     GapRegistry,
     DowntimeRegistry,
+    RejectionRegistry,
     RetentionRegistry,
     NoticeRegistry,
     Protocol,

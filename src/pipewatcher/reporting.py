@@ -123,14 +123,20 @@ class Reporting:
         if sheet is None:
             return None
         return BalanceItem(
+            received=sheet.received,
             accepted=sheet.accepted,
+            rejected=sheet.rejected,
             stored=sheet.stored,
             in_commit_log=sheet.in_commit_log,
             difference=sheet.difference,
             doors=[
                 DoorBalance(
                     door=door.ever.door,
+                    received=door.ever.stored + door.rejected,
+                    rejected=door.rejected,
                     stored=door.ever.stored,
+                    received_since_start=door.stored_since_start + door.rejected_since_start,
+                    rejected_since_start=door.rejected_since_start,
                     stored_since_start=door.stored_since_start,
                     new=door.ever.new,
                     identical=door.ever.identical,

@@ -16,6 +16,7 @@ from contract.registry_gaps_suite import RegistryGapsSuite
 from contract.registry_identity_suite import RegistryIdentitySuite
 from contract.registry_notices_suite import RegistryNoticesSuite
 from contract.registry_people_suite import RegistryPeopleSuite
+from contract.registry_rejections_suite import RegistryRejectionsSuite
 from contract.registry_retention_suite import RegistryRetentionSuite
 from pipewatcher.errors import NotFound
 from pipewatcher.model.imports import ImportCounts, ImportJob
@@ -42,6 +43,7 @@ class RegistrySuite(
     RegistryPeopleSuite,
     RegistryGapsSuite,
     RegistryDowntimesSuite,
+    RegistryRejectionsSuite,
     RegistryRetentionSuite,
     RegistryNoticesSuite,
 ):

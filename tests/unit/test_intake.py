@@ -66,9 +66,10 @@ async def test_taken_readings_are_counted_when_taken_and_again_when_durable(
     intake.take(batch_of(5), ended.set_result)
     assert (intake.accepted, intake.committed) == (6, 1)
     assert await ended is None
-    intake.reject("reading_in_future", 2)
+    intake.reject("mqtt", "reading_in_future", 2)
     assert (intake.received, intake.accepted, intake.committed) == (8, 6, 6)
     assert intake.rejected == {"reading_in_future": 2}
+    assert intake.rejected_by_door == {"mqtt": 2}
     assert commit_log.backlog().readings == 6
 
 

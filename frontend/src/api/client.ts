@@ -8,6 +8,7 @@ import type {
   GapItem,
   GapsPage,
   GapState,
+  HistoryPage,
   ImportItem,
   ImportsPage,
   IncidentsPage,
@@ -77,6 +78,8 @@ export const api = {
     call<ReadingsPage>(
       `/readings?${query({ equipmentId, start, end, limit: String(limit), cursor })}`,
     ),
+  history: (equipmentId: string, timestamp: string) =>
+    call<HistoryPage>(`/readings/history?${query({ equipmentId, timestamp })}`),
   sensors: () => call<SensorsPage>("/sensors"),
   sensor: (id: string) => call<SensorItem>(sensorPath(id)),
   changeSensor: (id: string, changes: Partial<SensorItem>) =>

@@ -1260,14 +1260,17 @@ export interface components {
         };
         /**
          * BalanceItem
-         * @description Since ever: `accepted = stored + inCommitLog + difference`, and the difference is zero, or
-         *         readings were lost or stored twice. Counts survive `kill -9`.
+         * @description Since ever: `received = accepted + rejected` and `accepted = stored + inCommitLog +
+         *         difference`, and the difference is zero, or readings were lost or stored twice. The counts
+         *         survive `kill -9`, but for what was rejected in the last second before it.
          */
         BalanceItem: {
             accepted: number;
             difference: number;
             doors: components["schemas"]["DoorBalance"][];
             inCommitLog: number;
+            received: number;
+            rejected: number;
             stored: number;
         };
         /** Beginning */
@@ -1378,14 +1381,19 @@ export interface components {
         };
         /**
          * DoorBalance
-         * @description Readings that came by one door, since ever but for `storedSinceStart`:
-         *         `stored = new + identical + corrected + repeated + skipped + unfolded`.
+         * @description Readings that came by one door, since ever and since the start of this process:
+         *         `received = stored + rejected` (what waits in the commit log is told by door once it is stored)
+         *         and `stored = new + identical + corrected + repeated + skipped + unfolded`.
          */
         DoorBalance: {
             corrected: number;
             door: string;
             identical: number;
             new: number;
+            received: number;
+            receivedSinceStart: number;
+            rejected: number;
+            rejectedSinceStart: number;
             repeated: number;
             skipped: number;
             stored: number;

@@ -1,9 +1,11 @@
 import { identityEn } from "./identity-en";
 import { retentionEn } from "./retention-en";
+import { trustEn } from "./trust-en";
 
 export const en = {
   ...identityEn,
   ...retentionEn,
+  ...trustEn,
   overview: "Overview",
   imports: "Imports",
   signIn: "Sign in",
@@ -177,8 +179,6 @@ export const en = {
   behindSource: "behind {source}",
   told_imbalance: "The balance sheet does not add up",
   balance: "Balance",
-  balanceHelp:
-    "What was accepted is what is stored and what still waits. Counted since ever, in the transactions that make readings durable and store them.",
   acceptedEver: "Accepted, ever",
   storedEver: "Stored, ever",
   waiting: "In the commit log",
@@ -295,7 +295,7 @@ export const en = {
   gapOf: "Gap {time}",
   chart: "Chart",
   chartHelp:
-    "Line of {name}. Arrow keys move the cursor, plus and minus zoom, brackets go to gaps.",
+    "Line of {name}. Arrow keys move the cursor, plus and minus zoom, brackets go to gaps, Enter opens the readings.",
   chartFailed: "Could not read this chart",
   chartPng: "Chart as PNG",
   chartCsv: "Chart as CSV",

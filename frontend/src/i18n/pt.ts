@@ -1,10 +1,12 @@
 import type { Texts } from "./en";
 import { identityPt } from "./identity-pt";
 import { retentionPt } from "./retention-pt";
+import { trustPt } from "./trust-pt";
 
 export const pt: Texts = {
   ...identityPt,
   ...retentionPt,
+  ...trustPt,
   overview: "Visão geral",
   imports: "Importações",
   signIn: "Entrar",
@@ -178,8 +180,6 @@ export const pt: Texts = {
   behindSource: "atrás de {source}",
   told_imbalance: "O balanço não fecha",
   balance: "Balanço",
-  balanceHelp:
-    "O que foi aceito é o que está gravado mais o que ainda espera. Contado desde sempre, nas transações que tornam as leituras duráveis e as gravam.",
   acceptedEver: "Aceitas, desde sempre",
   storedEver: "Gravadas, desde sempre",
   waiting: "No log de confirmação",
@@ -301,7 +301,7 @@ export const pt: Texts = {
   gapOf: "Lacuna {time}",
   chart: "Gráfico",
   chartHelp:
-    "Linha de {name}. As setas movem o cursor, mais e menos aproximam e afastam, colchetes vão às lacunas.",
+    "Linha de {name}. As setas movem o cursor, mais e menos aproximam e afastam, colchetes vão às lacunas, Enter abre as leituras.",
   chartFailed: "Não foi possível ler este gráfico",
   chartPng: "Gráfico em PNG",
   chartCsv: "Gráfico em CSV",

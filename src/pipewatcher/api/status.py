@@ -65,11 +65,16 @@ class Mqtt(Camel):
 
 
 class DoorBalance(Camel):
-    """Readings that came by one door, since ever but for `storedSinceStart`:
-    `stored = new + identical + corrected + repeated + skipped + unfolded`."""
+    """Readings that came by one door, since ever and since the start of this process:
+    `received = stored + rejected` (what waits in the commit log is told by door once it is stored)
+    and `stored = new + identical + corrected + repeated + skipped + unfolded`."""
 
     door: str
+    received: int
+    rejected: int
     stored: int
+    received_since_start: int
+    rejected_since_start: int
     stored_since_start: int
     new: int
     identical: int
@@ -80,10 +85,13 @@ class DoorBalance(Camel):
 
 
 class BalanceItem(Camel):
-    """Since ever: `accepted = stored + inCommitLog + difference`, and the difference is zero, or
-    readings were lost or stored twice. Counts survive `kill -9`."""
+    """Since ever: `received = accepted + rejected` and `accepted = stored + inCommitLog +
+    difference`, and the difference is zero, or readings were lost or stored twice. The counts
+    survive `kill -9`, but for what was rejected in the last second before it."""
 
+    received: int
     accepted: int
+    rejected: int
     stored: int
     in_commit_log: int
     difference: int

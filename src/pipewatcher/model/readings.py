@@ -16,7 +16,8 @@ Position: TypeAlias = Mapping[int, int]
 """Where a reader of the commit log stands: partition -> offset of the next entry."""
 
 
-IMPORT_ORIGIN_PREFIX = "import:"
+IMPORT_DOOR = "import"
+IMPORT_ORIGIN_PREFIX = f"{IMPORT_DOOR}:"
 
 
 def covers(have: Position, want: Position) -> bool:

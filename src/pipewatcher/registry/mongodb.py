@@ -29,6 +29,7 @@ from pipewatcher.registry.mongodb_gaps import MongoDBGaps
 from pipewatcher.registry.mongodb_identity import MongoDBIdentity
 from pipewatcher.registry.mongodb_notices import MongoDBNotices
 from pipewatcher.registry.mongodb_people import MongoDBPeople
+from pipewatcher.registry.mongodb_rejections import MongoDBRejections
 from pipewatcher.registry.mongodb_retention import MongoDBRetention
 
 BATCH_IDS = 500
@@ -43,6 +44,7 @@ class MongoDBRegistry(
     MongoDBDeadLetters,
     MongoDBGaps,
     MongoDBDowntimes,
+    MongoDBRejections,
     MongoDBRetention,
     MongoDBNotices,
 ):

@@ -18,6 +18,7 @@ from pipewatcher.registry.sqlite_gaps import SQLiteGaps
 from pipewatcher.registry.sqlite_identity import SQLiteIdentity
 from pipewatcher.registry.sqlite_notices import SQLiteNotices
 from pipewatcher.registry.sqlite_people import SQLitePeople
+from pipewatcher.registry.sqlite_rejections import SQLiteRejections
 from pipewatcher.registry.sqlite_retention import SQLiteRetention
 
 _SENSOR_FIELDS = Sensor.__struct_fields__
@@ -32,6 +33,7 @@ class SQLiteRegistry(
     SQLiteDeadLetters,
     SQLiteGaps,
     SQLiteDowntimes,
+    SQLiteRejections,
     SQLiteRetention,
     SQLiteNotices,
 ):

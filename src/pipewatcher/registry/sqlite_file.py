@@ -110,6 +110,10 @@ CREATE TABLE retention (
     """
 CREATE TABLE downtime ("start" INTEGER PRIMARY KEY, "end" INTEGER NOT NULL) STRICT;
 """,
+    """
+CREATE TABLE rejected (
+    door TEXT PRIMARY KEY, readings INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+""",
 ]
 """Step n makes format n + 1 of format n; a step that was ever released does not change."""
 

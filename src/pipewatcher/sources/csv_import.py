@@ -50,11 +50,14 @@ class ImportService:
         self._changing = asyncio.Lock()
         self._running: Progress | None = None
         self._runner: asyncio.Task[None] | None = None
+        self._rejected: dict[int, int] = {}
+        """Import -> rows refused, as it was last saved."""
 
     async def start(self) -> None:
         """Goes on with what a crash or a stop interrupted, oldest first."""
         await asyncio.to_thread(self._spool.open)
         jobs = await self._registry.import_jobs(1_000_000)
+        self._rejected = {job.id: job.rejected for job in jobs if not job.dry_run}
         for job in reversed(jobs):
             if job.state not in ENDED and self._is_here(job):
                 if job.state != "undoing":
@@ -131,6 +134,15 @@ class ImportService:
     @property
     def under_way(self) -> bool:
         return self._running is not None or not self._queue.empty()
+
+    def rejected(self) -> int:
+        """Refused rows of all imports, since ever."""
+        total = sum(self._rejected.values())
+        running = self._running
+        if running is None or running.job.dry_run:
+            return total
+        # One that goes on is read from its first row again.
+        return total + max(0, running.job.rejected - self._rejected.get(running.job.id, 0))
 
     def progress(self, import_id: int) -> Progress | None:
         """Of a running import; None for any other."""
@@ -322,6 +334,8 @@ class ImportService:
             job.state = state
             await self._tell(job)
             await self._registry.save_import(job)
+            if not job.dry_run:
+                self._rejected[job.id] = job.rejected
             self._running = None
 
     async def _tell(self, job: ImportJob) -> None:

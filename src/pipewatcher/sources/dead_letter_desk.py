@@ -95,7 +95,7 @@ class DeadLetterDesk:
             parsed = await self._parsed(letter, by)
             self._intake.unknown_fields += parsed.unknown_fields
             for code, readings in parsed.rejected_by_code.items():
-                self._intake.reject(code, readings)
+                self._intake.reject(REPLAY_ORIGIN, code, readings)
             if parsed.batch is not None:
                 await self._durable(parsed.batch)
             # Whoever removed it meanwhile, its readings are kept.

@@ -46,6 +46,7 @@ from pipewatcher.validate import CODE_NOT_ALLOWED, EventTimeBounds
 log = logging.getLogger(__name__)
 
 PATH = "/api/v1/readings"
+DOOR = "http"
 BODY_BYTES_MAX = 16 * 2**20
 """As it is sent, and after gunzip."""
 
@@ -177,7 +178,7 @@ class Ingest:
 
     def take(self, principal: Principal, head: Head, body: bytes, reply: Reply) -> None:
         """Answers by `reply`: well only once every accepted reading is durable."""
-        origin = f"http:{principal.name}"
+        origin = f"{DOOR}:{principal.name}"
         bounds = self._intake.bounds(principal.writes)
         try:
             if head.gzip or len(body) > ON_LOOP_BYTES_MAX:
@@ -242,7 +243,7 @@ class Ingest:
     def _finish(self, parsed: Parsed, origin: str, reply: Reply) -> None:
         self._intake.unknown_fields += parsed.unknown_fields
         for code, readings in parsed.rejected_by_code.items():
-            self._intake.reject(code, readings)
+            self._intake.reject(DOOR, code, readings)
         receipt = parsed.receipt()
         if not receipt.accepted:
             detail = "None of the readings is valid." if receipt.received else "No readings."
@@ -257,9 +258,9 @@ class Ingest:
     def _count(self, error: PipeWatcherError) -> None:
         if isinstance(error, InvalidRequest):
             for rejection in error.errors:
-                self._intake.reject(rejection.code)
+                self._intake.reject(DOOR, rejection.code)
         elif isinstance(error, MalformedRequest | BodyTooLarge):
-            self._intake.reject(error.code)
+            self._intake.reject(DOOR, error.code)
 
 
 def _forbidden(error: PipeWatcherError) -> PipeWatcherError:

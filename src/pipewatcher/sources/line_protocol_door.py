@@ -45,6 +45,7 @@ from pipewatcher.sources.http_asgi import (
 from pipewatcher.sources.line_protocol import NANOS, ParsedLines, parse_line_protocol
 from pipewatcher.validate import EventTimeBounds
 
+DOOR = "line-protocol"
 PING = Answer(
     204, headers=(("x-influxdb-version", "PipeWatcher"), ("x-influxdb-build", "PipeWatcher"))
 )
@@ -92,14 +93,14 @@ class LineProtocolEndpoint:
             else:
                 lines = parse()
         except (MalformedRequest, BodyTooLarge) as error:
-            self._intake.reject(error.code)
+            self._intake.reject(DOOR, error.code)
             raise
         self._intake.unknown_fields += lines.readings.unknown_fields
         for code, readings in lines.readings.rejected_by_code.items():
-            self._intake.reject(code, readings)
+            self._intake.reject(DOOR, code, readings)
         receipt = lines.readings.receipt()
         if receipt.accepted:
-            await self._append(lines, f"line-protocol:{principal.name}")
+            await self._append(lines, f"{DOOR}:{principal.name}")
         if receipt.rejected:
             return _refusal(LinesRefused(_told(receipt)), receipt_members(receipt))
         return NO_CONTENT

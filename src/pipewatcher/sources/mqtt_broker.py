@@ -213,7 +213,7 @@ class BrokerSource:
                 parsed = await asyncio.to_thread(read) if large else read()
                 self._intake.unknown_fields += parsed.unknown_fields
                 for code, readings in parsed.rejected_by_code.items():
-                    self._intake.reject(code, readings)
+                    self._intake.reject(DOOR, code, readings)
                 if parsed.batch is None:
                     durable.set_result(None)
                 else:

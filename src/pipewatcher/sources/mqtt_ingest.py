@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.errors import Busy, Forbidden, PipeWatcherError, Unauthorized
@@ -15,6 +15,7 @@ from pipewatcher.model.time import SECOND, Micros
 from pipewatcher.sources.mqtt_payload import Parsed, TopicRules, parse, parse_single
 from pipewatcher.validate import EventTimeBounds
 
+DOOR: Literal["mqtt"] = "mqtt"
 TOKEN_BYTES_MAX = 512
 GATE_FRESH_S = 0.001
 
@@ -33,7 +34,7 @@ class Sender:
     def __init__(self, name: str, client_id: str, credential: bytes) -> None:
         self.name = name
         self.client_id = client_id
-        self.origin = f"mqtt:{name}"
+        self.origin = f"{DOOR}:{name}"
         self.credential = credential
         """As `Authenticator.bearer` wants it: asked for every message, it is revoked at once."""
 
@@ -114,7 +115,7 @@ class Ingest:
         else:
             payload, reason, rejections = message.payload, error.detail if error else "", []
         self._dead_letters.bury(
-            door="mqtt",
+            door=DOOR,
             topic=message.topic,
             client=message.sender.client_id,
             received_at=self._now(),
@@ -134,7 +135,7 @@ class Ingest:
         )
         self.intake.unknown_fields += parsed.unknown_fields
         for code, readings in parsed.rejected_by_code.items():
-            self.intake.reject(code, readings)
+            self.intake.reject(DOOR, code, readings)
         if parsed.rejected:
             message.refused = parsed
         if parsed.batch is None:

@@ -31,6 +31,7 @@ from pipewatcher.intake import Intake
 from pipewatcher.live import Live
 from pipewatcher.ports import CommitLog, ReadingsStore, Registry
 from pipewatcher.queries import Queries
+from pipewatcher.rejections import Rejections
 from pipewatcher.retention import Keeper
 from pipewatcher.settings import Settings
 from pipewatcher.sources.csv_import import ImportService
@@ -175,8 +176,8 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             stack.push_async_callback(imports.stop)
             await run_in(stack, keeper.run(lambda: imports.under_way), stop)
             live = Live(registry, queries.conditions, gaps.met_by)
-            balance = Balance(commit_log, store)
-            await balance.start()
+            rejections = Rejections(registry, intake.rejected_by_door, imports.rejected)
+            balance = await _balance(stack, commit_log, store, rejections, stop)
             watch = Watch(
                 registry,
                 queries.conditions,
@@ -219,6 +220,22 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             openid=_openid(stack, settings, registry, sessions),
             stop=stop,
         )
+
+
+async def _balance(
+    stack: contextlib.AsyncExitStack,
+    commit_log: CommitLog,
+    store: ReadingsStore,
+    rejections: Rejections,
+    stop: Stop,
+) -> Balance:
+    """Where other processes take readings too, nobody has the whole sheet."""
+    if not commit_log.features.split_roles:
+        await rejections.start()
+        await run_in(stack, rejections.run(), stop)
+    balance = Balance(commit_log, store, rejections)
+    await balance.start()
+    return balance
 
 
 def _backups(settings: Settings, registry: Any, commit_log: Any, store: Any) -> Backups | None:

@@ -34,6 +34,10 @@ export function Balance() {
 
 const COLUMNS = [
   "door",
+  "received",
+  "receivedSinceStart",
+  "rejected",
+  "rejectedSinceStart",
   "stored",
   "storedSinceStart",
   "new",
@@ -57,6 +61,8 @@ function Sheet({ status }: { status: StatusPage }) {
   const sheet = status.balance;
   if (sheet === null) return <p className="quiet">{texts.noBalance}</p>;
   const figures: [string, number][] = [
+    [texts.receivedEver, sheet.received],
+    [texts.rejectedEver, sheet.rejected],
     [texts.acceptedEver, sheet.accepted],
     [texts.storedEver, sheet.stored],
     [texts.waiting, sheet.inCommitLog],
@@ -105,6 +111,10 @@ function Sheet({ status }: { status: StatusPage }) {
           <thead>
             <tr>
               <th>{texts.door}</th>
+              <th>{texts.receivedEver}</th>
+              <th>{texts.sinceStart}</th>
+              <th>{texts.rejectedEver}</th>
+              <th>{texts.sinceStart}</th>
               <th>{texts.storedEver}</th>
               <th>{texts.sinceStart}</th>
               <th>{texts.isNewRow}</th>
@@ -119,6 +129,10 @@ function Sheet({ status }: { status: StatusPage }) {
             {sheet.doors.map((door) => (
               <tr key={door.door}>
                 <td>{door.door}</td>
+                <td>{count(door.received, language)}</td>
+                <td>{count(door.receivedSinceStart, language)}</td>
+                <td>{count(door.rejected, language)}</td>
+                <td>{count(door.rejectedSinceStart, language)}</td>
                 <td>{count(door.stored, language)}</td>
                 <td>{count(door.storedSinceStart, language)}</td>
                 <td>{count(door.new, language)}</td>

@@ -3,9 +3,9 @@
 import Link from "next/link";
 
 import type { GapItem, IncidentItem } from "@/api/types";
+import { GapCause } from "@/components/gap-cause";
 import { GapStateMark } from "@/components/marks";
-import { fill, useFormat, useSpeech } from "@/i18n/language";
-import { sharedBy } from "@/lib/cause";
+import { useFormat, useSpeech } from "@/i18n/language";
 import { sensorLink } from "@/lib/view";
 
 interface Props {
@@ -78,7 +78,7 @@ export function GapTable(props: Props) {
               </td>
               <td className="num">{format.count(gap.expected)}</td>
               <td className="quieter">
-                <Cause {...props} gap={gap} />
+                <GapCause {...props} gap={gap} />
               </td>
               <td title={gap.changedBy ?? undefined}>
                 <GapStateMark state={gap.state} silent={gap.end === null} />
@@ -92,18 +92,6 @@ export function GapTable(props: Props) {
       </tbody>
     </table>
   );
-}
-
-function Cause({ gap, incidents, sourceOf }: Props & { gap: GapItem }) {
-  const { texts } = useSpeech();
-  const format = useFormat();
-  if (gap.note) return gap.note;
-  const shared = sharedBy(gap, incidents, sourceOf);
-  if (!shared) return texts.onlyThisSensor;
-  return fill(shared.source ? texts.causeGateway : texts.causeShared, {
-    source: shared.source ?? "",
-    count: format.count(shared.sensors),
-  });
 }
 
 function Action({ gap, mayOperate, onRequest, onState }: Props & { gap: GapItem }) {

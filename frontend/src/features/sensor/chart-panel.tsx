@@ -9,9 +9,11 @@ import { Icon } from "@/components/icons";
 import { Failure, Nothing, Skeleton } from "@/components/states";
 import { useWindowNames } from "@/components/window-switch";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
+import type { LinePoint } from "@/lib/line";
 
 import { DataTable } from "./data-table";
 import { LineChart, type Zoom } from "./line-chart";
+import { ReadingsDialog } from "./readings-dialog";
 import type { useLine } from "./use-sensor";
 
 interface Props {
@@ -35,6 +37,7 @@ export function ChartPanel(props: Props) {
   const { texts } = useSpeech();
   const format = useFormat();
   const [table, setTable] = useState(false);
+  const [opened, setOpened] = useState<LinePoint | null>(null);
   const page = line.whole.data;
   const readings = line.points.reduce((sum, point) => sum + point.count, 0);
   return (
@@ -89,7 +92,9 @@ export function ChartPanel(props: Props) {
       {page && line.points.length === 0 && (
         <NoReadings id={props.id} window={props.window} onWindow={props.onWindow} />
       )}
-      {page && line.points.length > 0 && table && <DataTable points={line.points} />}
+      {page && line.points.length > 0 && table && (
+        <DataTable points={line.points} onPoint={setOpened} />
+      )}
       {page && line.points.length > 0 && !table && (
         <div className="dims" aria-busy={line.whole.isPlaceholderData}>
           <LineChart
@@ -107,8 +112,20 @@ export function ChartPanel(props: Props) {
             silent={item?.state === "silent"}
             onZoom={props.onZoom}
             onReady={props.onChart}
+            onPoint={setOpened}
           />
         </div>
+      )}
+      {opened && (
+        <ReadingsDialog
+          id={props.id}
+          unit={props.unit}
+          from={opened.time}
+          to={opened.time + line.bucketSeconds * 1000}
+          onClose={() => {
+            setOpened(null);
+          }}
+        />
       )}
     </section>
   );

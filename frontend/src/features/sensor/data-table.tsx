@@ -1,15 +1,18 @@
 "use client";
 
-import { useFormat, useSpeech } from "@/i18n/language";
+import { fill, useFormat, useSpeech } from "@/i18n/language";
 import type { LinePoint } from "@/lib/line";
 
 const SHOWN = 400;
 
 /** The chart as figures, newest first. */
-export function DataTable({ points }: { points: readonly LinePoint[] }) {
+export function DataTable(props: {
+  points: readonly LinePoint[];
+  onPoint: (point: LinePoint) => void;
+}) {
   const { texts } = useSpeech();
   const format = useFormat();
-  const shown = points.slice(-SHOWN).reverse();
+  const shown = props.points.slice(-SHOWN).reverse();
   return (
     <div className="data-table scroll" tabIndex={0} role="region" aria-label={texts.asTable}>
       <table>
@@ -26,7 +29,17 @@ export function DataTable({ points }: { points: readonly LinePoint[] }) {
         <tbody>
           {shown.map((point) => (
             <tr key={point.time}>
-              <td>{format.moment(point.time)}</td>
+              <td>
+                <button
+                  className="link"
+                  aria-label={fill(texts.openReadings, { time: format.moment(point.time) })}
+                  onClick={() => {
+                    props.onPoint(point);
+                  }}
+                >
+                  {format.moment(point.time)}
+                </button>
+              </td>
               <td className="num strong">{format.number(point.mean)}</td>
               <td className="num">{format.number(point.min)}</td>
               <td className="num">{format.number(point.max)}</td>

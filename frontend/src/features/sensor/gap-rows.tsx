@@ -6,9 +6,9 @@ import Link from "next/link";
 import { api } from "@/api/client";
 import { useRegistered } from "@/api/queries";
 import type { GapItem } from "@/api/types";
+import { GapCause } from "@/components/gap-cause";
 import { GapStateMark } from "@/components/marks";
-import { fill, useFormat, useSpeech } from "@/i18n/language";
-import { sharedBy } from "@/lib/cause";
+import { useFormat, useSpeech } from "@/i18n/language";
 
 interface Props {
   gaps: readonly GapItem[];
@@ -54,11 +54,6 @@ export function GapRows({ gaps, start, now, mayOperate, onRequest }: Props) {
         <tbody>
           {gaps.map((gap) => {
             const end = gap.end ?? new Date(now).toISOString();
-            const shared = sharedBy(
-              gap,
-              incidents.data?.items ?? [],
-              (id) => sources.get(id) ?? null,
-            );
             return (
               <tr key={gap.id}>
                 <td className="strong">{format.span(gap.start, end)}</td>
@@ -67,12 +62,11 @@ export function GapRows({ gaps, start, now, mayOperate, onRequest }: Props) {
                 </td>
                 <td className="num">{format.count(gap.expected)}</td>
                 <td>
-                  {shared
-                    ? fill(shared.source ? texts.causeGateway : texts.causeShared, {
-                        source: shared.source ?? "",
-                        count: format.count(shared.sensors),
-                      })
-                    : texts.onlyThisSensor}
+                  <GapCause
+                    gap={gap}
+                    incidents={incidents.data?.items ?? []}
+                    sourceOf={(id) => sources.get(id) ?? null}
+                  />
                 </td>
                 <td>
                   <GapStateMark state={gap.state} silent={gap.end === null} />

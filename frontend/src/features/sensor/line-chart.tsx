@@ -14,6 +14,7 @@ import { importedRuns, pointAt, type LinePoint } from "@/lib/line";
 
 import { LineCursor, type CursorAt } from "./line-cursor";
 import { lineOption } from "./line-option";
+import { usePlainClick } from "./use-plain-click";
 import { useImportIds } from "./use-sensor";
 
 export interface Zoom {
@@ -36,6 +37,7 @@ interface Props {
   silent: boolean;
   onZoom: (zoom: Zoom | null) => void;
   onReady: (chart: ECharts | null) => void;
+  onPoint: (point: LinePoint) => void;
 }
 
 interface Instant {
@@ -205,6 +207,11 @@ export function LineChart(props: Props) {
       toGap(1);
     },
   });
+  const open = () => {
+    const point = cursor && !cursor.gap ? points[cursor.index] : undefined;
+    if (point) props.onPoint(point);
+  };
+  const click = usePlainClick(open);
   const stretches = useMemo(() => importedRuns(points, bucketMs), [points, bucketMs]);
   const imports = useImportIds(props.id, stretches);
   return (
@@ -215,9 +222,11 @@ export function LineChart(props: Props) {
       tabIndex={0}
       aria-label={fill(texts.chartHelp, { name: props.id })}
       aria-busy={drawn === 0}
+      {...click}
       onKeyDown={(event) => {
         const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (event.key === "Escape") setAt(null);
+        if (event.key === "Enter" && event.target === event.currentTarget) open();
         if (by === undefined) return;
         event.preventDefault();
         const index = at

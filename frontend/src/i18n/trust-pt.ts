@@ -1,0 +1,35 @@
+import type { trustEn } from "./trust-en";
+
+export const trustPt: typeof trustEn = {
+  balanceHelp:
+    "O que foi recebido é o que foi aceito mais o que foi rejeitado; o que foi aceito é o que está gravado mais o que ainda espera. Contado desde sempre; a linha de uma entrada mostra o que espera depois de gravado.",
+  receivedEver: "Recebidas, desde sempre",
+  rejectedEver: "Rejeitadas, desde sempre",
+  causeDowntime: "O próprio PipeWatcher estava parado",
+  causeDevice: "O dispositivo",
+  causeOfGateway: "O gateway",
+  causeUnknown: "Desconhecida",
+  readingsOf: "Leituras de {span}",
+  firstReadings: "As primeiras {count} deste trecho.",
+  value: "Valor",
+  origin: "Veio por",
+  openReadings: "Leituras de {time}",
+  whereFrom: "De onde veio?",
+  whereFromOf: "De onde veio a leitura de {time}?",
+  historyOf: "Leitura de {time}",
+  historyHelp:
+    "A mais nova primeiro, até a última escrita ao vivo; o que está abaixo dela não é guardado. Uma escrita desfeita não aparece mais aqui.",
+  backToReadings: "Voltar às leituras",
+  written: "Escrita",
+  stands: "Vale",
+  overwritten: "Foi substituída",
+  writtenWhen: "Aceita",
+  notKept: "não guardado",
+  originHttp: "HTTP, token {name}",
+  originMqtt: "MQTT, token {name}",
+  originBroker: "Broker MQTT {name}",
+  originLines: "Line protocol, token {name}",
+  originReplay: "Mensagem recusada, reenviada por {name}",
+  receivedTime: "com a hora da chegada",
+  fileGone: "o arquivo não está mais guardado aqui",
+};
