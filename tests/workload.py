@@ -125,7 +125,7 @@ async def stored_of(api: httpx.AsyncClient, sensor: str) -> dict[str, float]:
         }
         page = await ask(api, "/api/v1/readings", query | at(cursor))
         for item in page["items"]:
-            assert item["timestamp"] not in found
+            assert item["timestamp"] not in found, ("twice", item)
             found[item["timestamp"]] = item["value"]
         cursor = page["nextCursor"]
         if cursor is None:

@@ -13,14 +13,13 @@ import httpx
 import pytest
 
 from e2e.test_cli import run
+from everything import everything
 from server import Server
 from workload import (
-    END,
     Ledger,
     Sender,
     ask,
     check_readings,
-    folded,
     instant,
     stop_load,
     stored_of,
@@ -28,29 +27,6 @@ from workload import (
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 CSV = {"content-type": "text/csv"}
-
-
-async def everything(api: httpx.AsyncClient) -> dict[str, Any]:
-    """What a historian can be asked, but for what tells one process from another."""
-    await folded(api)
-    page = await ask(api, "/api/v1/averages", {"window": "365d", "until": END})
-    sensors = [item["equipmentId"] for item in page["items"]]
-    doors = (await ask(api, "/api/v1/status", {}))["balance"]["doors"]
-    gaps = (await ask(api, "/api/v1/gaps", {"limit": "1000"}))["items"]
-    lists = ("sensors", "imports", "tokens", "users", "notifications", "dead-letters")
-    return {
-        "averages": [item | _rounded(item) for item in page["items"]],
-        "readings": {sensor: await stored_of(api, sensor) for sensor in sensors},
-        **{name: await ask(api, f"/api/v1/{name}", {}) for name in lists},
-        # More and more is expected of a silence that goes on.
-        "gaps": [gap | {"expected": gap["end"] and gap["expected"]} for gap in gaps],
-        "balance": [door | {"storedSinceStart": None} for door in doors],
-    }
-
-
-def _rounded(item: dict[str, Any]) -> dict[str, float]:
-    """Its means without the last digits, which follow from the order of adding up."""
-    return {name: float(f"{item[name]:.12g}") for name in ("mean", "timeWeightedMean")}
 
 
 async def imported(api: httpx.AsyncClient, sensor: str, rows: int) -> int:

@@ -16,6 +16,7 @@ from oracle import time_weighted_mean
 from workload import END, ask, instant, stored_of
 
 SAME = 1e-12
+PARTS = ("new", "identical", "corrected", "repeated", "skipped", "unfolded")
 WINDOW_DAYS = 200
 SECOND = 1_000_000
 TOLD_WITHIN_S = 30.0
@@ -36,7 +37,8 @@ async def check(api: httpx.AsyncClient, ledger: Ledger, *, cadences: bool) -> in
         stored = await stored_of(api, sensor)
         for at, allowed in ledger.of(sensor).items():
             if (sensor, at) in ledger.acknowledged or at in stored:
-                assert stored.get(at) in allowed, (sensor, at, stored.get(at), allowed)
+                found = stored.get(at)
+                assert found in allowed, ("lost or changed", sensor, at, found, allowed)
             compared += 1
         strangers = stored.keys() - ledger.of(sensor).keys()
         assert not strangers, (sensor, "was never sent", strangers)
@@ -88,7 +90,7 @@ async def _check_missing(
         for gap in page["items"]
         if gap["state"] != "filled"
     ]
-    assert (len(listed), set(listed)) == (len(gaps), gaps), (sensor, gaps, listed)
+    assert (len(listed), set(listed)) == (len(gaps), gaps), ("gaps", sensor, gaps, listed)
 
 
 async def check_balance(api: httpx.AsyncClient, *, known: bool) -> None:
@@ -102,7 +104,9 @@ async def check_balance(api: httpx.AsyncClient, *, known: bool) -> None:
         while sheet is None:
             await asyncio.sleep(0.2)
             sheet = await _balance(api)
-    assert sheet["difference"] == 0, sheet
+    assert sheet["difference"] == 0, ("balance", sheet)
+    for door in sheet["doors"]:
+        assert door["stored"] == sum(door[name] for name in PARTS), ("books", door)
 
 
 async def _balance(api: httpx.AsyncClient) -> dict[str, Any] | None:

@@ -105,11 +105,11 @@ class Importer:
                 told = await ended(client, job.path, "done", "undoing", "undone")
                 receipt = told["receipt"]
                 counts = [receipt[name] for name in ("received", "accepted", "rejected")]
-                assert counts == [ROWS + BAD_ROWS, ROWS, BAD_ROWS], receipt
+                assert counts == [ROWS + BAD_ROWS, ROWS, BAD_ROWS], ("receipt", receipt)
                 assert (receipt["new"] is not None) == self.can_undo, receipt
                 if self.can_undo:
                     parts = [receipt[name] for name in ("new", "corrected")]
-                    assert parts == [ROWS - LIVE, LIVE], receipt
+                    assert parts == [ROWS - LIVE, LIVE], ("receipt", receipt)
                     rest = [receipt[name] for name in ("identical", "repeated", "skipped")]
                     assert rest == [0, 0, 0], receipt
                 if not job.undone:
@@ -152,17 +152,21 @@ async def stored(client: httpx.AsyncClient) -> None:
 
 async def ended(client: httpx.AsyncClient, path: str, *states: str) -> dict[str, Any]:
     """The import once it is in one of `states`; what a fault ended early is resumed."""
-    async with asyncio.timeout(ENDED_WITHIN_S):
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                answer = await client.get(path)
-                if answer.status_code == 200:
-                    job: dict[str, Any] = answer.json()
-                    if job["state"] in states:
-                        return job
-                    if job["state"] in {"failed", "interrupted"}:
-                        resumed = await client.post(f"{path}/resume")
-                        assert resumed.status_code in {202, 409, 503}, resumed.text
-                else:
-                    assert answer.status_code == 503, answer.text
-            await asyncio.sleep(0.2)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + ENDED_WITHIN_S
+    told = ""
+    while loop.time() < until:
+        with contextlib.suppress(httpx.TransportError):
+            answer = await client.get(path)
+            told = answer.text
+            if answer.status_code == 200:
+                job: dict[str, Any] = answer.json()
+                if job["state"] in states:
+                    return job
+                if job["state"] in {"failed", "interrupted"}:
+                    resumed = await client.post(f"{path}/resume")
+                    assert resumed.status_code in {202, 409, 503}, resumed.text
+            else:
+                assert answer.status_code == 503, answer.text
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"the import does not come to be {' or '.join(states)}: {told}")

@@ -1,6 +1,4 @@
-"""The kinds of faults: each is a function that makes it, lets it last, and ends it.
-
-Which set-ups a kind is for follows from what it needs: disks, proxies, servers."""
+"""The kinds of faults: each is a function that makes it, lets it last, and ends it."""
 
 from __future__ import annotations
 
@@ -21,22 +19,25 @@ from server import Server
 
 Act: TypeAlias = Callable[[Scene], Awaitable[None]]
 STRUCK_WITHIN_S = 30.0
+ONE_PROCESS = frozenset({"embedded", "broker"})
+SPLIT = frozenset({"split"})
+EVERYWHERE = ONE_PROCESS | SPLIT
 
 
 @dataclass(frozen=True)
 class Kind:
     name: str
     act: Act
-    possible: Callable[[Scene], bool]
+    set_ups: frozenset[str]
 
 
 KINDS: dict[str, Kind] = {}
 
 
-def kind(name: str, possible: Callable[[Scene], bool] = lambda scene: True) -> Callable[[Act], Act]:
+def kind(name: str, set_ups: frozenset[str] = EVERYWHERE) -> Callable[[Act], Act]:
     def add(act: Act) -> Act:
         assert name not in KINDS
-        KINDS[name] = Kind(name, act, possible)
+        KINDS[name] = Kind(name, act, set_ups)
         return act
 
     return add
@@ -135,18 +136,14 @@ async def _link_in(link: Proxy, mode: Mode, seconds: float) -> None:
     await link.set(Mode.PASS)
 
 
-def has_links(scene: Scene) -> bool:
-    return bool(scene.proxies)
-
-
-@kind("link delays", has_links)
+@kind("link delays")
 async def delays(scene: Scene) -> None:
     link = _a_link(scene)
     link.delay_s = scene.rng.choice([0.05, 0.3])
     await _link_in(link, Mode.DELAY, 3)
 
 
-@kind("link is cut", has_links)
+@kind("link is cut")
 async def cut(scene: Scene) -> None:
     link = _a_link(scene)
     for _ in range(scene.rng.randrange(1, 4)):
@@ -154,23 +151,23 @@ async def cut(scene: Scene) -> None:
         await asyncio.sleep(scene.rng.uniform(0.05, 0.5))
 
 
-@kind("link is refused", has_links)
+@kind("link is refused")
 async def refused(scene: Scene) -> None:
     await _link_in(_a_link(scene), Mode.REFUSE, scene.rng.uniform(0.5, 3))
 
 
-@kind("link is half closed", has_links)
+@kind("link is half closed")
 async def half_closed(scene: Scene) -> None:
     _a_link(scene).half_close()
     await asyncio.sleep(0.5)
 
 
-@kind("link is a black hole", has_links)
+@kind("link is a black hole")
 async def black_hole(scene: Scene) -> None:
     await _link_in(_a_link(scene), Mode.BLACK_HOLE, scene.rng.uniform(0.5, 4))
 
 
-@kind("link loses the answers", has_links)
+@kind("link loses the answers")
 async def mute(scene: Scene) -> None:
     await _link_in(_a_link(scene), Mode.MUTE, scene.rng.uniform(0.5, 4))
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
+import signal
 import sqlite3
+import tempfile
 from pathlib import Path
 
+import frozen
+from everything import everything
 from faults import power
-from faults.kinds import kind, start_in_vain, until_struck
+from faults.kinds import ONE_PROCESS, kind, start_in_vain, until_struck
 from faults.scene import Scene
 from faults.shim import Control, Shim
+from server import Server
 
 EMBEDDED = "all roles"
-
-
-def _has_disks(scene: Scene) -> bool:
-    return bool(scene.disks)
-
-
-def _is_embedded(scene: Scene) -> bool:
-    return EMBEDDED in scene.ours
+UNSYNCED_MS = 500
+"""How long the disk takes for the sync in whose midst the power goes."""
 
 
 def _a_disk(scene: Scene) -> str:
@@ -42,23 +42,23 @@ async def _disk_in(scene: Scene, number: Control, value: int, seconds: float) ->
     await scene.supervise(name)
 
 
-@kind("slow disk", _has_disks)
+@kind("slow disk")
 async def slow_disk(scene: Scene) -> None:
     delay_ms = scene.rng.choice([20, 100, 400])
     await _disk_in(scene, Control.SYNC_DELAY_MS, delay_ms, 3)
 
 
-@kind("EIO on fsync", _has_disks)
+@kind("EIO on fsync")
 async def sync_fails(scene: Scene) -> None:
     await _disk_in(scene, Control.SYNC_ERRNO, errno.EIO, scene.rng.uniform(0.2, 3))
 
 
-@kind("EIO on write", _has_disks)
+@kind("EIO on write")
 async def write_fails(scene: Scene) -> None:
     await _disk_in(scene, Control.WRITE_ERRNO, errno.EIO, scene.rng.uniform(0.2, 3))
 
 
-@kind("full disk", _has_disks)
+@kind("full disk")
 async def disk_full(scene: Scene) -> None:
     await _disk_in(scene, Control.WRITE_ERRNO, errno.ENOSPC, scene.rng.uniform(2, 4))
 
@@ -71,20 +71,25 @@ async def _clock_off(scene: Scene, seconds: int) -> None:
     shim.set(Control.CLOCK_OFFSET_S, 0)
 
 
-@kind("clock jumps forward", lambda scene: bool(scene.clocks))
+@kind("clock jumps forward")
 async def clock_forward(scene: Scene) -> None:
     await _clock_off(scene, scene.rng.choice([3_600, 86_400, 30 * 86_400]))
 
 
-@kind("clock jumps back", lambda scene: bool(scene.clocks))
+@kind("clock jumps back")
 async def clock_back(scene: Scene) -> None:
     await _clock_off(scene, -scene.rng.choice([5, 3_600, 86_400]))
 
 
 async def _power_cut(scene: Scene, keep: power.Keep) -> None:
     name = _a_disk(scene)
+    shim = scene.disks[name]
+    before = shim.struck
+    shim.set(Control.SYNC_DELAY_MS, UNSYNCED_MS)
+    await until_struck(lambda: shim.struck > before)
     await scene.kill(name)
-    lost = await asyncio.to_thread(_cut, scene.disks[name], keep, scene)
+    shim.set(Control.SYNC_DELAY_MS, 0)
+    lost = await asyncio.to_thread(_cut, shim, keep, scene)
     scene.note = f"{name}, {lost} unsynced writes"
     await scene.start(name)
 
@@ -93,22 +98,22 @@ def _cut(shim: Shim, keep: power.Keep, scene: Scene) -> int:
     return power.cut_power(shim.data, shim.journal, keep, scene.rng)
 
 
-@kind("power cut, unsynced writes lost", _has_disks)
+@kind("power cut, unsynced writes lost")
 async def power_cut(scene: Scene) -> None:
     await _power_cut(scene, power.keep_nothing)
 
 
-@kind("power cut, some unsynced writes kept", _has_disks)
+@kind("power cut, some unsynced writes kept")
 async def power_cut_some(scene: Scene) -> None:
     await _power_cut(scene, power.keep_some)
 
 
-@kind("power cut, last write torn", _has_disks)
+@kind("power cut, last write torn")
 async def power_cut_torn(scene: Scene) -> None:
     await _power_cut(scene, power.tear_last)
 
 
-@kind("torn tail of the commit log", _is_embedded)
+@kind("torn tail of the commit log", ONE_PROCESS)
 async def torn_tail(scene: Scene) -> None:
     """Behind the last commit stands what a write that nobody waited for had begun."""
     await scene.kill(EMBEDDED)
@@ -119,7 +124,7 @@ async def torn_tail(scene: Scene) -> None:
     await scene.start(EMBEDDED)
 
 
-@kind("started by an older version", _is_embedded)
+@kind("started by an older version", ONE_PROCESS)
 async def older_version(scene: Scene) -> None:
     """It refuses a data folder that is newer, and leaves it as it is."""
     server = scene.ours[EMBEDDED]
@@ -131,6 +136,30 @@ async def older_version(scene: Scene) -> None:
     assert "Install the version that wrote it" in server.output()
     _set_version(file, version)
     await scene.start(EMBEDDED)
+
+
+@kind("an older folder is upgraded", ONE_PROCESS)
+async def upgraded(scene: Scene) -> None:
+    """It is killed while it opens what an older version wrote, and then answers as that did."""
+    name = scene.rng.choice(frozen.names())
+    folder = Path(tempfile.mkdtemp(dir=scene.folder)) / "data"
+    then = await asyncio.to_thread(frozen.unpack, name, folder)
+    server = Server(folder)
+    starting = asyncio.create_task(asyncio.to_thread(start_in_vain, server))
+    await asyncio.sleep(scene.rng.uniform(0.5, 3))
+    with contextlib.suppress(ProcessLookupError, AssertionError):
+        os.kill(server.pid, signal.SIGKILL)
+    came_up = await starting
+    scene.note = f"{name}, killed {'after' if came_up else 'before'} it was up"
+    if came_up:
+        await asyncio.to_thread(server.kill)
+    try:
+        await asyncio.to_thread(server.start)
+        async with server.client() as api:
+            frozen.check_same(then, await everything(api))
+    finally:
+        if server.runs:
+            await asyncio.to_thread(server.kill)
 
 
 def _set_version(file: Path, version: int) -> int:

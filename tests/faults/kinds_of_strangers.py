@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import NameOID
 
 from certificates import self_signed
-from faults.kinds import kind
+from faults.kinds import SPLIT, kind
 from faults.scene import ANSWERS_WITHIN_S, Scene
 from server import AUTH
 
 POISON = [b"", b"\0\xff", b"{", b"[]", b'{"equipmentId": "P-1"}', b"9" * 100_000]
 
 
-@kind("poison records in Kafka", lambda scene: scene.kafka is not None)
+@kind("poison records in Kafka", SPLIT)
 async def poison_records(scene: Scene) -> None:
     assert scene.kafka is not None
     producer = Producer({"bootstrap.servers": scene.kafka.servers, "log_level": 0})
@@ -60,7 +60,7 @@ async def poison_at_doors(scene: Scene) -> None:
             writer.close()
 
 
-@kind("certificate expires", lambda scene: scene.certificate is not None)
+@kind("certificate expires")
 async def certificate_expires(scene: Scene) -> None:
     """Who checks it is not served, and is again when it was renewed, without a restart."""
     assert scene.certificate is not None

@@ -53,7 +53,8 @@ async def run(set_up: str, seed: int, faults: int, folder: Path, only: str | Non
         async with SET_UPS[set_up](folder, rng) as scene:
             await _faults(scene, report, faults, only, log)
     except Exception as error:
-        raise AssertionError(f"{error}\n{'; '.join(log[1:])}\nrepeat it: {log[0]}") from error
+        what = str(error) or repr(error)
+        raise AssertionError(f"{what}\n{'; '.join(log[1:])}\nrepeat it: {log[0]}") from error
     return report
 
 
@@ -65,7 +66,7 @@ async def _faults(
     possible = [
         k
         for k in KINDS.values()
-        if k.possible(scene) and (only is None or k.name in only.split("|"))
+        if report.set_up in k.set_ups and (only is None or k.name in only.split("|"))
     ]
     assert possible, f"no such kind of fault here: {only}"
     scene.rng.shuffle(possible)
