@@ -11,12 +11,19 @@ from pathlib import Path
 import pytest
 
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
-from pipewatcher.errors import Busy, Conflict, DiskFull, InvalidRequest, NotFound
+from pipewatcher.errors import (
+    Busy,
+    Conflict,
+    DiskFull,
+    InvalidRequest,
+    NotFound,
+    StoreUnavailable,
+)
 from pipewatcher.model.imports import ImportJob
 from pipewatcher.model.readings import Batch, Position
 from pipewatcher.readings.duckdb import DuckDBStore
 from pipewatcher.registry.sqlite import SQLiteRegistry
-from pipewatcher.sources import csv_runs, csv_stream
+from pipewatcher.sources import csv_import, csv_runs, csv_stream
 from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.writer import Writer
@@ -241,6 +248,27 @@ async def test_a_cancelled_import_says_what_is_stored_and_can_go_on(house: House
     assert (ended.state, ended.accepted) == ("done", 5_000)
     with pytest.raises(Conflict):
         await house.imports.resume(job.id)
+
+
+async def test_nobody_is_told_that_an_import_has_ended_before_that_is_kept(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes back an import that is told to be done would cancel one that runs again."""
+    monkeypatch.setattr(csv_import, "TRY_AGAIN_S", 0.01)
+    save = house.registry.save_import
+    told: list[str] = []
+
+    async def refusing(job: ImportJob) -> None:
+        if job.state == "done" and len(told) < 3:
+            told.append((await house.imports.job(job.id)).state)
+            raise StoreUnavailable
+        await save(job)
+
+    monkeypatch.setattr(house.registry, "save_import", refusing)
+    ended = await house.imported(HEADER + rows(500))
+    assert told == ["running"] * 3
+    assert (ended.state, ended.accepted) == ("done", 500)
+    assert_balanced(ended)
 
 
 async def test_a_full_disk_makes_an_import_wait_and_a_waiting_one_can_be_cancelled(

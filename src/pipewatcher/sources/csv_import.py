@@ -327,13 +327,14 @@ class ImportService:
                           job.id, job.accepted, counts.accepted)  # fmt: skip
         # Whoever wants to cancel or resume it finds it running, or ended and saved.
         async with self._changing:
-            job.error = error
-            job.finished_at = int(time.time() * SECOND)
+            ended = msgspec.structs.replace(
+                job, error=error, finished_at=int(time.time() * SECOND), state=state
+            )
             if state == "done":
-                job.bytes_done = job.bytes_total
-            job.state = state
-            await self._tell(job)
-            await self._registry.save_import(job)
+                ended.bytes_done = ended.bytes_total
+            await self._tell(ended)
+            # Nobody is told that it has ended before that is kept: else it runs again.
+            await self._registry.save_import(ended)
             if not job.dry_run:
                 self._rejected[job.id] = job.rejected
             self._running = None
