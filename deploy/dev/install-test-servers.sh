@@ -7,7 +7,7 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # command:package
 wanted=(chromium:chromium wrk:wrk java:default-jre-headless mvn:maven influxd:influxdb
-    haproxy:haproxy nginx:nginx-light caddy:caddy shellcheck:shellcheck
+    haproxy:haproxy nginx:nginx-light caddy:caddy shellcheck:shellcheck promtool:prometheus
     mosquitto:mosquitto mosquitto_pub:mosquitto-clients)
 
 install_packages() {

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client_proxy import FAULTS, faulty
@@ -166,6 +166,8 @@ def test_questions_end_when_nobody_answers() -> None:
         client.averages()
 
 
+@pytest.mark.slow
+@settings(max_examples=15)
 @given(
     faults=st.lists(st.sampled_from([*FAULTS, ""]), max_size=8),
     counts=st.lists(st.integers(1, 30), min_size=1, max_size=6),

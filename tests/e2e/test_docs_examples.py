@@ -18,7 +18,7 @@ from server import AUTH, TOKEN, Server
 pytestmark = pytest.mark.e2e
 
 DOCS = Path(__file__).parents[2] / "docs"
-RUN = ["sending-data.md", "python-client.md", "vendor-csv.md"]
+RUN = ["sending-data.md", "python-client.md", "grafana.md", "vendor-csv.md"]
 """And so the Portuguese ones: tests/unit/test_docs.py holds their code to be the same."""
 
 

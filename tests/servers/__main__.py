@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import importlib
 
-NAMES = ("kafka", "influxdb", "mongodb", "mosquitto", "haproxy", "proxies", "openid", "wrk")
+NAMES = (
+    "kafka",
+    "influxdb",
+    "mongodb",
+    "mosquitto",
+    "haproxy",
+    "proxies",
+    "openid",
+    "wrk",
+    "promtool",
+)
 
 
 def missing() -> dict[str, str]:

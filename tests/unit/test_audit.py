@@ -18,12 +18,14 @@ from pipewatcher.model.identity import AuditEntry, Change, Principal
 from pipewatcher.registry.sqlite import SQLiteRegistry
 
 ANNA = Principal(name="anna", role="admin", by="session")
+PROMETHEUS_ASKS = ("query", "query_range", "series", "labels")
 CHANGES_NOTHING: dict[str, str] = {
     "PUT /api/v1/notifications/read": "what somebody has looked at is nobody else's business",
     "POST /api/v1/session": "`signed_in` records it",
     "POST /api/v1/session/openid/{provider}": "the way back is recorded",
     "POST /api/v1/session/factor": "only offers a secret",
     "POST /api/v1/users/invitations/show": "only shows",
+    **{f"POST /prometheus/api/v1/{what}": "only asks" for what in PROMETHEUS_ASKS},
 }
 """Route -> why it does not call `audited`."""
 

@@ -26,6 +26,8 @@ from pipewatcher.api import (
     notifications,
     openid,
     plant,
+    prometheus,
+    prometheus_answers,
     retention,
     sensors,
     series,
@@ -87,6 +89,7 @@ BODIES = [
     gaps.IncidentsPage,
     gaps.CoveragePage,
     plant.PlantItem,
+    prometheus_answers.PrometheusAnswer,
     notifications.NotificationsPage,
     notifications.Unread,
     live.LiveSensor,
@@ -119,6 +122,7 @@ _RESOURCES = (
     users,
     openid,
     plant,
+    prometheus,
 )
 """What a process with the role api answers."""
 _HTTP_ERRORS: dict[int, type[PipeWatcherError]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Annotated, Literal
 
 from fastapi import Depends, Request, Response
@@ -15,6 +17,7 @@ COOKIE = "pw_session"
 KNOWN_COOKIE = "pw_known"
 OPENID_COOKIE = "pw_openid"
 OPENID_SECONDS = 600
+PROMETHEUS_PATH = "/prometheus/"
 KNOWN_SECONDS = 180 * 86_400
 _LIFETIMES_S = {KNOWN_COOKIE: KNOWN_SECONDS, OPENID_COOKIE: OPENID_SECONDS}
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -75,12 +78,26 @@ async def _who(request: Request) -> Principal | None:
         return _LOCAL_ADMIN
     header = request.headers.get("authorization")
     if header is not None:
+        if request.url.path.startswith(PROMETHEUS_PATH):
+            header = _password_as_bearer(header)
         return services.authenticator.bearer(header.encode("latin-1"))
     cookie = cookie_of(request)
     principal = await services.sessions.principal(cookie) if cookie else None
     if principal is not None and request.method not in _SAFE_METHODS:
         refuse_other_sites(request)
     return principal
+
+
+def _password_as_bearer(header: str) -> str:
+    """What asks Prometheus often knows Basic only: any user name, and the token as password."""
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "basic":
+        return header
+    try:
+        _, _, token = base64.b64decode(credential, validate=True).decode("latin-1").partition(":")
+    except binascii.Error:
+        return header
+    return f"Bearer {token}"
 
 
 def is_local(request: Request) -> bool:

@@ -18,6 +18,7 @@ from pipewatcher.model.imports import Forecast, ImportJob, UndoPreview
 from pipewatcher.model.readings import DeadLetter, Receipt
 from pipewatcher.model.time import Micros
 from pipewatcher.ports import Registry
+from pipewatcher.promql.ask import Asker
 from pipewatcher.queries import Queries
 from pipewatcher.retention import Keeper
 
@@ -189,6 +190,7 @@ class Answers:
     """What a process with the role `api` has."""
 
     queries: Queries
+    promql: Asker
     registry: Registry
     gaps: GapLedger
     cadences: Cadences

@@ -60,7 +60,7 @@ class DiskBuffer:
         )
         run(f"PRAGMA user_version = {FORMAT}")
         run("COMMIT")
-        [self._count] = run("SELECT count(*) FROM reading").fetchone()
+        self._count = int(run("SELECT count(*) FROM reading").fetchone()[0])
         last = run("SELECT seq FROM sqlite_sequence WHERE name = 'reading'").fetchone()
         self._last = int(last[0]) if last else 0
         run(f"PRAGMA max_page_count = {max(8, bytes_max // PAGE_BYTES)}")

@@ -27,6 +27,8 @@ from pipewatcher.identity.token_service import TokenService
 from pipewatcher.identity.tokens import FIRST_TOKEN
 from pipewatcher.memory import collect_rarely, give_back_freed_memory
 from pipewatcher.model.identity import Principal
+from pipewatcher.promql.ask import Asker
+from pipewatcher.promql.source import StoreSource
 from pipewatcher.reporting import Reporting
 from pipewatcher.settings import Settings, names_of
 from pipewatcher.sources.dead_letter_desk import DeadLetterDesk
@@ -270,6 +272,7 @@ def _services(
     )
     answers: Answers | None = None
     if running.queries is not None:
+        assert running.store is not None
         assert running.live is not None
         assert running.gaps is not None
         assert running.cadences is not None
@@ -277,6 +280,9 @@ def _services(
         assert running.imports is not None
         answers = Answers(
             queries=running.queries,
+            promql=Asker(
+                StoreSource(running.store, running.registry, running.fresh, running.retention)
+            ),
             registry=running.registry,
             gaps=running.gaps,
             cadences=running.cadences,

@@ -71,6 +71,8 @@ class Historian:
     writer: Writer | None
     discovery: StoreDiscovery | StreamDiscovery | None
     queries: Queries | None
+    fresh: Callable[[], Awaitable[None]]
+    """Waits until queries see what was acknowledged before."""
     gaps: GapLedger | None
     cadences: Cadences | None
     retention: Keeper | None
@@ -206,6 +208,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             writer=writer,
             discovery=discovery,
             queries=queries,
+            fresh=freshness.fresh,
             gaps=gaps,
             cadences=cadences,
             retention=keeper,

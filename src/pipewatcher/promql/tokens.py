@@ -1,0 +1,93 @@
+"""A query's text as tokens."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
+from pipewatcher.promql.errors import BadQuery
+
+Kind: TypeAlias = Literal["name", "number", "duration", "text", "mark", "end"]
+
+_SPACE = r"(?:\s|#[^\n]*)*"
+_TOKEN = re.compile(
+    r"""
+    (?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)(?![a-zA-Z0-9_])
+    | (?P<number>0[xX][0-9a-fA-F]+|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?![a-zA-Z_])
+    | (?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)
+    | (?P<text>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
+    | (?P<mark>=~|!~|==|!=|<=|>=|[-+*/%^<>=(){}\[\],:@])
+    """,
+    re.VERBOSE,
+)
+_DURATION_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_UNITS = {
+    "ms": SECOND // 1_000,
+    "s": SECOND,
+    "m": MINUTE,
+    "h": HOUR,
+    "d": DAY,
+    "w": 7 * DAY,
+    "y": 365 * DAY,
+}
+DURATION_MAX = 10 * 365 * DAY
+_ESCAPE = re.compile(r"\\(?:([abfnrtv\\'\"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    kind: Kind
+    text: str
+    at: int
+
+
+def tokens(query: str) -> list[Token]:
+    """With an `end` at the end. Raises `BadQuery`."""
+    found: list[Token] = []
+    space = re.compile(_SPACE)
+    at = 0
+    while True:
+        skipped = space.match(query, at)
+        at = skipped.end() if skipped else at
+        if at == len(query):
+            found.append(Token("end", "", at))
+            return found
+        match = _TOKEN.match(query, at)
+        if match is None or match.lastgroup is None:
+            raise BadQuery(f"unexpected character at position {at + 1}: {query[at]!r}")
+        kind: Kind = match.lastgroup  # type: ignore[assignment]
+        found.append(Token(kind, match[0], at))
+        at = match.end()
+
+
+def duration(text: str) -> Micros:
+    """`1h30m`, or a number of seconds. Raises `BadQuery`."""
+    parts = _DURATION_PART.findall(text)
+    if parts:
+        length = sum(int(count) * _UNITS[unit] for count, unit in parts)
+    else:
+        try:
+            length = round(float(text) * SECOND)
+        except (ValueError, OverflowError):
+            raise BadQuery(f"not a duration: {text}") from None
+    if not 0 <= length <= DURATION_MAX:
+        raise BadQuery(f"a duration is at most ten years: {text}")
+    return length
+
+
+def unquoted(text: str) -> str:
+    if text[0] == "`":
+        return text[1:-1]
+    return _ESCAPE.sub(_unescaped, text[1:-1])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    simple, byte, code, other = match.groups()
+    if other is not None:
+        raise BadQuery(f"unknown escape in a text: \\{other}")
+    if simple is not None:
+        return _ESCAPED.get(simple, simple)
+    return chr(int(byte or code, 16))

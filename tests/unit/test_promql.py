@@ -1,0 +1,335 @@
+"""PromQL: what is read, what is refused, and figures held against working them out by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipewatcher.errors import Busy
+from pipewatcher.model.figures import Bucket, SensorAverage, Series
+from pipewatcher.model.plant import Sensor
+from pipewatcher.model.readings import StoredReading
+from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
+from pipewatcher.promql import ask
+from pipewatcher.promql.ask import Asker
+from pipewatcher.promql.errors import BadQuery, TooMuch
+from pipewatcher.promql.evaluate import Found
+from pipewatcher.promql.grid import Grid
+from pipewatcher.promql.parse import parse
+from pipewatcher.promql.syntax import Aggregation, Binary, Number, Selector
+
+NOON: Micros = 1_769_860_800 * SECOND
+EACH = ("avg", "min", "max", "sum", "count", "last", "present")
+
+
+class Readings:
+    """A source that works everything out from a list of (sensor, time, value)."""
+
+    def __init__(self, rows: Sequence[tuple[str, Micros, float]], **units: str) -> None:
+        self.rows = sorted(rows, key=lambda row: row[1])
+        self.units = units
+        self.holds: dict[str, Micros] = {}
+
+    async def sensors(self) -> list[Sensor]:
+        names = dict.fromkeys([name for name, _, _ in self.rows] + list(self.units))
+        return [Sensor(equipment_id=n, created_at=0, unit=self.units.get(n)) for n in names]
+
+    def within(self, name: str, start: Micros, end: Micros) -> list[tuple[Micros, float]]:
+        return [(at, value) for n, at, value in self.rows if n == name and start <= at < end]
+
+    async def figures(self, start: Micros, end: Micros) -> list[SensorAverage]:
+        found = []
+        for name in dict.fromkeys(name for name, _, _ in self.rows):
+            values = [value for _, value in self.within(name, start, end)]
+            before = self.within(name, -(2**62), end)
+            if before:
+                found.append(
+                    SensorAverage(
+                        equipment_id=name,
+                        count=len(values),
+                        mean=sum(values) / len(values) if values else None,
+                        min=min(values, default=None),
+                        max=max(values, default=None),
+                        last_time=before[-1][0],
+                        last_value=before[-1][1],
+                        first_time=None,
+                        last_in_window=None,
+                        time_weighted_mean=None,
+                        oldest_time=None,
+                        cadence=None,
+                        gap_time=None,
+                        longest_gap=None,
+                    )
+                )
+        return found
+
+    async def buckets(
+        self, equipment_ids: Sequence[str], start: Micros, end: Micros, width: Micros
+    ) -> list[Series]:
+        assert start % width == end % width == 0
+        found = []
+        for name in equipment_ids:
+            parts: dict[int, list[float]] = {}
+            for at, value in self.within(name, start, end):
+                parts.setdefault(at // width, []).append(value)
+            buckets = [
+                Bucket(
+                    start=number * width,
+                    mean=sum(values) / len(values),
+                    min=min(values),
+                    max=max(values),
+                    count=len(values),
+                    imported=0,
+                )
+                for number, values in parts.items()
+            ]
+            found.append(Series(equipment_id=name, buckets=buckets))
+        return found
+
+    async def readings(
+        self, equipment_id: str, start: Micros, end: Micros, limit: int
+    ) -> list[StoredReading]:
+        return [
+            StoredReading(equipment_id=equipment_id, event_time=at, value=value, origin="")
+            for at, value in self.within(equipment_id, start, end)[:limit]
+        ]
+
+    async def hold_limits(self) -> Mapping[str, Micros]:
+        return self.holds
+
+
+PLANT = Readings(
+    [
+        ("EQ-1", NOON, 10.0),
+        ("EQ-1", NOON + MINUTE, 20.0),
+        ("EQ-2", NOON + MINUTE, 5.0),
+        ("EQ-3", NOON + MINUTE, -2.5),
+    ],
+    **{"EQ-1": "bar", "EQ-2": "bar", "EQ-3": "°C"},
+)
+
+
+def values(found: Found) -> dict[str, Any]:
+    """`equipmentId`, else all labels → the values, NaN as None."""
+    if isinstance(found, np.ndarray):
+        return {"": [None if math.isnan(value) else value for value in found.tolist()]}
+    return {
+        line.labels.get("equipmentId") or ",".join(f"{k}={v}" for k, v in line.labels.items()): [
+            None if math.isnan(value) else value for value in line.values.tolist()
+        ]
+        for line in found
+    }
+
+
+async def at(query: str, when: Micros = NOON + MINUTE, source: Readings = PLANT) -> dict[str, Any]:
+    found = values(await Asker(source).ask(query, Grid(when, when, SECOND)))
+    return {name: line[0] for name, line in found.items() if line[0] is not None}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("1+1", {"": 2.0}),
+        ("2 ^ 3 ^ 2", {"": 512.0}),
+        ("-2 ^ 2", {"": -4.0}),
+        ("2 - 3 - 4", {"": -5.0}),
+        ("1 + 2 * 3 % 4 # all of it", {"": 3.0}),
+        ("0x10 + 1e1 + .5", {"": 26.5}),
+        ("1 < bool 2", {"": 1.0}),
+        ("time()", {"": (NOON + MINUTE) / SECOND}),
+        ("vector(3)", {"": 3.0}),
+        ("pipewatcher_reading", {"EQ-1": 20.0, "EQ-2": 5.0, "EQ-3": -2.5}),
+        ('pipewatcher_reading{unit="bar"}', {"EQ-1": 20.0, "EQ-2": 5.0}),
+        ('{equipmentId=~"EQ-[12]", equipmentId!="EQ-1"}', {"EQ-2": 5.0}),
+        ('{"pipewatcher_reading", "equipmentId"!~"EQ-.*[12]"}', {"EQ-3": -2.5}),
+        ('{location="", unit!=""}', {"EQ-1": 20.0, "EQ-2": 5.0, "EQ-3": -2.5}),
+        ("up", {}),
+        ("pipewatcher_reading offset 30s", {"EQ-1": 10.0}),
+        ("pipewatcher_reading > 4", {"EQ-1": 20.0, "EQ-2": 5.0}),
+        ("pipewatcher_reading > bool 4", {"EQ-1": 1.0, "EQ-2": 1.0, "EQ-3": 0.0}),
+        ("4 < pipewatcher_reading", {"EQ-1": 20.0, "EQ-2": 5.0}),
+        ("2 * pipewatcher_reading - 1", {"EQ-1": 39.0, "EQ-2": 9.0, "EQ-3": -6.0}),
+        ("abs(-pipewatcher_reading)", {"EQ-1": 20.0, "EQ-2": 5.0, "EQ-3": 2.5}),
+        ("round(pipewatcher_reading / 3, 0.5)", {"EQ-1": 6.5, "EQ-2": 1.5, "EQ-3": -1.0}),
+        (
+            "pipewatcher_reading - pipewatcher_reading offset 1m",
+            {"EQ-1": 10.0},
+        ),
+        (
+            "avg_over_time(pipewatcher_reading[2m] offset -1m)",
+            {"EQ-1": 15.0, "EQ-2": 5.0, "EQ-3": -2.5},
+        ),
+        ("count_over_time(pipewatcher_reading[1m])", {"EQ-1": 1.0}),
+        ("sum by (unit) (pipewatcher_reading)", {"unit=bar": 25.0, "unit=°C": -2.5}),
+        ("avg(pipewatcher_reading) by (unit)", {"unit=bar": 12.5, "unit=°C": -2.5}),
+        ("count without (equipmentId, unit) (pipewatcher_reading)", {"": 3.0}),
+        ("max(pipewatcher_reading)", {"": 20.0}),
+        ("topk(1, pipewatcher_reading)", {"EQ-1": 20.0}),
+        ("bottomk by (unit) (1, pipewatcher_reading)", {"EQ-2": 5.0, "EQ-3": -2.5}),
+        ('scalar({equipmentId="EQ-2"}) + 1', {"": 6.0}),
+        ("pipewatcher_reading == Inf", {}),
+    ],
+)  # fmt: skip
+async def test_a_query_means_what_it_means_to_prometheus(query: str, expected: Any) -> None:
+    assert await at(query) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("", "expected number"),
+        ("pipewatcher_reading{", "expected"),
+        ("pipewatcher_reading{unit}", "expected ="),
+        ('pipewatcher_reading{unit=~"("}', "not a regular expression"),
+        ('pipewatcher_reading{unit="\\q"}', "unknown escape"),
+        ("pipewatcher_reading[5m]", "within a function"),
+        ("pipewatcher_reading[5m] + 1", "within a function"),
+        ("sum(pipewatcher_reading[5m])", "within a function"),
+        ("avg_over_time(pipewatcher_reading)", "wants a range"),
+        ("avg_over_time(pipewatcher_reading[0s])", "longer than zero"),
+        ("avg_over_time(pipewatcher_reading[1h:5m])", "subqueries"),
+        ("avg_over_time((pipewatcher_reading)[99y])", "ten years"),
+        ("rate(pipewatcher_reading[5m])", "`rate` is not offered here; there are: abs, avg"),
+        ("pipewatcher_reading and pipewatcher_reading", "`and` is not offered"),
+        ("pipewatcher_reading @ 5", "@ is not offered"),
+        ("1 < 2", "needs `bool`"),
+        ("sum(1)", "wants series"),
+        ("abs(1)", "wants series"),
+        ("round(pipewatcher_reading, pipewatcher_reading)", "wants a number"),
+        ("topk(pipewatcher_reading, pipewatcher_reading)", "wants a number"),
+        ("time(1)", "takes 0 arguments"),
+        ('"text"', "a text stands for nothing"),
+        ("1 2", "expected end"),
+        ("1 ~ 2", "unexpected character"),
+        ("(" * 40 + "1" + ")" * 40, "30 deep"),
+        ("-" * 4_000 + "1", "30 deep"),
+        ("1+" * 5_000 + "1", "8192 characters"),
+        ('{unit=~"' + "a" * 1_001 + '"}', "1000 characters"),
+    ],
+)
+async def test_what_is_not_offered_is_refused_by_its_name(query: str, why: str) -> None:
+    with pytest.raises(BadQuery) as caught:
+        await at(query)
+    assert why in str(caught.value)
+
+
+@given(st.text(alphabet="abpiw_{}[]()\"'`\\=~!<>+-*/^%.,:@#0159smhd \n", max_size=60))
+def test_any_text_is_read_or_refused(query: str) -> None:
+    with contextlib.suppress(BadQuery):
+        parse(query)
+
+
+def test_what_is_read_has_its_shape() -> None:
+    found = parse(
+        'topk by (unit) (3, avg_over_time({equipmentId="a\\u00e9"}[1h30m] offset 1d)) > 2'
+    )
+    assert isinstance(found, Binary)
+    assert isinstance(found.left, Aggregation)
+    assert found.left.labels == ("unit",)
+    assert found.left.parameter == Number(3.0)
+    [selector] = found.left.of.arguments  # type: ignore[union-attr]
+    assert isinstance(selector, Selector)
+    assert (selector.window, selector.offset) == (HOUR + 30 * MINUTE, DAY)
+    assert selector.matchers[0].text == "aé"
+
+
+async def test_a_value_stands_for_its_hold_limit_and_no_longer() -> None:
+    source = Readings([("EQ-1", NOON, 1.0), ("EQ-2", NOON, 2.0)])
+    source.holds = {"EQ-2": HOUR}
+    for after, seen in ((0, {1, 2}), (5 * MINUTE, {1, 2}), (5 * MINUTE + 1, {2}), (HOUR + 1, ())):
+        found = await at("pipewatcher_reading", NOON + after, source)
+        assert set(found.values()) == set(seen), after
+    ranged = await Asker(source).ask("pipewatcher_reading", Grid(NOON - 60, NOON + HOUR, MINUTE))
+    assert [sum(v is not None for v in line) for line in values(ranged).values()] == [5, 60]
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["A", "B"]),
+            st.integers(-500, 500).map(lambda n: NOON + n * SECOND),
+            st.integers(-1_000, 1_000).map(float),
+        ),
+        unique_by=lambda row: row[:2],
+        max_size=60,
+    ),
+    phase=st.sampled_from([0, 1, 7 * SECOND, 30 * SECOND]),
+    step=st.sampled_from([1, 10, 60, 90]).map(lambda n: n * SECOND),
+    window=st.sampled_from([1, 30, 60, 600]).map(lambda n: n * SECOND),
+    offset=st.sampled_from([0, 30, -60]).map(lambda n: n * SECOND),
+    by_reading=st.booleans(),
+)
+async def test_every_window_over_a_range_is_that_of_its_instant(
+    rows: list[tuple[str, Micros, float]],
+    phase: Micros,
+    step: Micros,
+    window: Micros,
+    offset: Micros,
+    by_reading: bool,
+) -> None:
+    """Whether from buckets or from readings; held against the sums of plain Python."""
+    source = Readings(rows)
+    asker = Asker(source)
+    grid = Grid(NOON - 300 * SECOND + phase, NOON + 300 * SECOND, step)
+    buckets_max = ask.BUCKETS_MAX
+    ask.BUCKETS_MAX = 0 if by_reading else 10**12
+    try:
+        for each in EACH:
+            shift = f" offset {offset // SECOND}s" if offset >= 0 else " offset -1m"
+            query = f"{each}_over_time(pipewatcher_reading[{window // SECOND}s]{shift})"
+            found = values(await asker.ask(query, grid))
+            for name, line in found.items():
+                assert line == [
+                    by_hand(each, source.within(name, end - window, end))
+                    for end in (grid.instants - offset).tolist()
+                ]
+    finally:
+        ask.BUCKETS_MAX = buckets_max
+
+
+def by_hand(each: str, window: list[tuple[Micros, float]]) -> float | None:
+    found = [value for _, value in window]
+    if not found:
+        return None
+    return {
+        "avg": pytest.approx(sum(found) / len(found), abs=1e-9),
+        "min": min(found),
+        "max": max(found),
+        "sum": pytest.approx(sum(found), abs=1e-9),
+        "count": float(len(found)),
+        "last": found[-1],
+        "present": 1.0,
+    }[each]
+
+
+async def test_what_would_be_too_much_is_said_before_it_is_done() -> None:
+    many = Readings([(f"EQ-{n}", NOON, 1.0) for n in range(101)])
+    hour = Grid(NOON, NOON + HOUR, MINUTE)
+    with pytest.raises(TooMuch, match="101 sensors over a range of time"):
+        await Asker(many).ask("pipewatcher_reading", hour)
+    assert len(await at("pipewatcher_reading", NOON, many)) == 101
+    with pytest.raises(TooMuch, match="11000 points"):
+        await Asker(many).ask("1", Grid(NOON, NOON + DAY, SECOND))
+    with pytest.raises(TooMuch, match="selectors"):
+        await at("+".join(f"a{n}" for n in range(11)))
+    long = Readings([("EQ-1", NOON + n, 1.0) for n in range(ask.READINGS_MAX + 1)])
+    with pytest.raises(TooMuch, match="avg_over_time"):
+        await Asker(long).ask("pipewatcher_reading", hour)
+    uneven = Grid(NOON + 1, NOON + HOUR, MINUTE)
+    with pytest.raises(TooMuch, match="whole multiples"):
+        await Asker(long).ask("avg_over_time(pipewatcher_reading[1m])", uneven)
+
+
+async def test_who_waits_too_long_in_line_is_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ask, "WAITING_MAX", 0)
+    with pytest.raises(Busy):
+        await at("1")
