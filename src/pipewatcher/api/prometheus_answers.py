@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from fastapi import Request, Response
 
-from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, compressed, json_answer
+from pipewatcher.api.answers import JSON_BYTES_MAX, Camel, compressed, json_answer, takes_gzip
 from pipewatcher.api.auth import answers_of
 from pipewatcher.errors import BodyTooLarge, InvalidRequest
 from pipewatcher.model.time import SECOND, Micros
@@ -105,7 +105,7 @@ async def answered(request: Request, answer: Callable[[Parameters], Awaitable[ob
         return _failed(400, "bad_data", error.detail)
     except TooMuch as error:
         return _failed(422, "execution", str(error))
-    return await asyncio.to_thread(lambda: compressed(request, done(data)))
+    return await asyncio.to_thread(lambda: compressed(done(data), gzipped=takes_gzip(request)))
 
 
 def done(data: object) -> Response:
