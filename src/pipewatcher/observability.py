@@ -141,6 +141,8 @@ class Figures:
     store: StoreFigures | None
     query_latencies: Latencies | None
     sensors_registered: int | None
+    difference: int | None
+    """Of the balance sheet; None where it is not known."""
     connections: int
     brokers: Sequence[BrokerFigures]
     mqtt: MqttFigures | None
@@ -214,6 +216,9 @@ class Figures:
             "connections": ("Open HTTP connections.", self.connections),
             "accepting": ("1 while every door takes readings.", float(self.accepting)),
         }
+        if self.difference is not None:
+            text = "Accepted readings that are neither stored nor waiting: 0, or some were lost."
+            gauges["balance_difference"] = (text, self.difference)
         if self.mqtt is not None:
             gauges["mqtt_connections"] = ("Open MQTT connections.", self.mqtt.connections)
         if self.store is not None:

@@ -18,7 +18,7 @@ from pipewatcher.api.status import (
     Stages,
     Status,
 )
-from pipewatcher.balance import Balance
+from pipewatcher.balance import Balance, BalanceSheet
 from pipewatcher.dead_letters import DeadLetters
 from pipewatcher.discovery import StoreDiscovery, StreamDiscovery
 from pipewatcher.errors import Busy, StoreUnavailable
@@ -114,12 +114,15 @@ class Reporting:
             balance=await self._balance(),
         )
 
-    async def _balance(self) -> BalanceItem | None:
+    async def _sheet(self) -> BalanceSheet | None:
         """None while the store is away, too."""
         try:
-            sheet = await self.balance.sheet() if self.balance is not None else None
+            return await self.balance.sheet() if self.balance is not None else None
         except Busy:
             return None
+
+    async def _balance(self) -> BalanceItem | None:
+        sheet = await self._sheet()
         if sheet is None:
             return None
         return BalanceItem(
@@ -172,6 +175,7 @@ class Reporting:
             return None
 
     async def metrics(self) -> bytes:
+        sheet = await self._sheet()
         return metrics_text(
             Figures(
                 intake=self.intake,
@@ -181,6 +185,7 @@ class Reporting:
                 store=await self._stats(),
                 query_latencies=self.queries.latencies if self.queries else None,
                 sensors_registered=self.discovery.registered if self.discovery else None,
+                difference=sheet.difference if sheet is not None else None,
                 connections=self.connections(),
                 brokers=self.brokers,
                 mqtt=self.mqtt,

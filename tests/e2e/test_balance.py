@@ -67,6 +67,7 @@ async def test_the_difference_is_zero_at_any_moment_and_after_kill_9(tmp_path: P
         async with server.client() as api:
             sheet = await balance(api)
             assert {door["door"] for door in sheet["doors"]} == {"http", "import"}
+            assert "pipewatcher_balance_difference 0.0" in (await api.get("/metrics")).text
             assert sheet["accepted"] >= ledger.acks
 
 
