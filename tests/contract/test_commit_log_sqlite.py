@@ -44,6 +44,20 @@ class TestSQLiteCommitLog(CommitLogSuite):
             await deliver(again, {}, again.end())
         await again.close()
 
+    async def test_a_full_commit_log_is_opened_without_being_read_through(
+        self, tmp_path: Path
+    ) -> None:
+        log = await self.open_log(tmp_path)
+        for _ in range(30):
+            await log.append(a_batch(60_000))
+        await log.close()
+        before = _bytes_read()
+        again = await self.open_log(tmp_path)
+        assert again.backlog().readings == 30 * 60_000
+        assert await again.accepted_before(again.end()) == 30 * 60_000
+        assert _bytes_read() - before < _size(tmp_path) / 4
+        await again.close()
+
     async def test_the_files_stay_small_under_steady_load(
         self, log: SQLiteCommitLog, tmp_path: Path
     ) -> None:
@@ -65,6 +79,12 @@ class TestSQLiteCommitLog(CommitLogSuite):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert size < 160 * 2**20
+
+
+def _bytes_read() -> int:
+    """By this process since its start, from files, also from what the system holds of them."""
+    told = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(told["rchar"])
 
 
 def _size(folder: Path) -> int:

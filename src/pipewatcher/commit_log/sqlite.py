@@ -30,6 +30,7 @@ from pipewatcher.commit_log.group_format import decode_group
 from pipewatcher.commit_log.sqlite_entries import (
     CHECKPOINT_BYTES,
     CHECKPOINT_IDLE_BYTES,
+    LAST_TOTAL,
     Entries,
     as_error,
 )
@@ -235,14 +236,12 @@ class SQLiteCommitLog:
         assert self._read_connection is not None
         try:
             row = self._read_connection.execute(
-                "SELECT total FROM (SELECT id, total FROM entries WHERE id < ?1 UNION ALL "
-                "SELECT below - 1, total FROM deleted WHERE below <= ?1) "
-                "ORDER BY id DESC LIMIT 1",
+                f"SELECT coalesce(({LAST_TOTAL}), (SELECT total FROM deleted WHERE below <= ?1))",
                 [entry],
             ).fetchone()
         except sqlite3.Error as error:
             raise as_error(error) from error
-        return row[0] if row is not None else None
+        return None if row is None else row[0]
 
     # ---- the writing thread
 

@@ -56,6 +56,8 @@ UPDATE entries SET total = sums.total FROM (
     WHERE entries.id = sums.id;
 """
 """`total`: readings accepted since ever up to the end of the entry; of `deleted`, below it."""
+LAST_TOTAL = "SELECT total FROM entries WHERE id < ?1 ORDER BY id DESC LIMIT 1"
+"""Of one row: `total` stands behind the body, which is read to get there."""
 
 
 class Entries:
@@ -106,7 +108,7 @@ class Entries:
             run("VACUUM")
         self._end = span.end
         (self._total,) = run(
-            "SELECT max(coalesce((SELECT max(total) FROM entries), 0), total) FROM deleted"
+            f"SELECT max(coalesce(({LAST_TOTAL}), 0), total) FROM deleted", [span.end]
         ).fetchone()
         return span
 
@@ -247,7 +249,7 @@ class Entries:
             run("BEGIN IMMEDIATE")
             run(
                 "UPDATE deleted SET below = max(below, ?1), total = max(total, "
-                "coalesce((SELECT max(total) FROM entries WHERE id < ?1), 0))",
+                f"coalesce(({LAST_TOTAL}), 0))",
                 [below],
             )
             run("DELETE FROM entries WHERE id < ?", [below])

@@ -62,6 +62,8 @@ UPKEEP_PUT_OFF_S = 900.0
 """Upkeep takes the processor from those who send: that long it waits for a calm moment."""
 CALM_ROWS = 5_000
 """At most so many rows between two looks, about a second, are calm."""
+FIRST_FOLD_S = 5.0
+"""What a kill left to be folded waits so long after opening: the start goes first."""
 WAL_BYTES_MAX = 16 * 2**20
 CHECKPOINT_WAIT_S = 0.5
 """Longer than a question takes. A rehearsal may take longer: then the next fold tries again."""
@@ -386,8 +388,10 @@ class DuckDBStore:
 
     def _fold_for_ever(self) -> None:
         upkeep_due, rows_before = time.monotonic(), self._appended_rows
+        wait_s = FIRST_FOLD_S
         while not self._stopping.is_set():
-            self._wake.wait(FOLD_INTERVAL_S)
+            self._wake.wait(wait_s)
+            wait_s = FOLD_INTERVAL_S
             self._wake.clear()
             if self._stopping.is_set():
                 return

@@ -86,6 +86,7 @@ async def serve(
                 told = started(running, opened)
                 if inspect.isawaitable(told):
                     await told
+            running.doors_open.set()
             await server.serve([*plain, local])
             stopping.cancel()
         if running.stop.failures:
@@ -178,6 +179,7 @@ async def serve_local(settings: Settings) -> AsyncIterator[None]:
     async with historian(settings) as running:
         none = Opened(http=None, https=None)
         with _server(running, None, None, none) as server, listen_local(settings.data_dir) as local:
+            running.doors_open.set()
             local.listen()  # requests made before uvicorn is up wait in the queue
             serving = asyncio.create_task(server.serve([local]))
             yield

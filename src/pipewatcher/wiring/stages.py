@@ -88,6 +88,9 @@ class Historian:
     people: People
     openid: OpenIdSignIn | None
     stop: Stop
+    doors_open: asyncio.Event
+    """To be set: what was acknowledged before the start is stored from then on, and does not hold
+    the start up."""
     first_token: str | None = None
     """The admin token that was made at this start; shown once."""
     first_invitation: str | None = None
@@ -105,7 +108,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(hold(data_dir / "lock"))
-        stop = Stop()
+        stop, doors_open = Stop(), asyncio.Event()
         registry: Registry = engine("registry", settings)
         store: ReadingsStore | None = None
         if "writer" in roles or "api" in roles:
@@ -127,7 +130,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
         )
         await run_in(stack, dead_letters.run(), stop)
         stack.push_async_callback(dead_letters.close)
-        writer = await _writing(stack, roles, commit_log, store, dead_letters, stop)
+        writer = await _writing(stack, roles, commit_log, store, dead_letters, stop, doors_open)
         if discovery is not None:
             await run_in(stack, discovery.run(), stop)
         freshness: SharedFreshness | Writer = SharedFreshness(commit_log, WRITER_GROUP)
@@ -222,6 +225,7 @@ async def historian(settings: Settings) -> AsyncIterator[Historian]:
             people=People(registry, passwords),
             openid=_openid(stack, settings, registry, sessions),
             stop=stop,
+            doors_open=doors_open,
         )
 
 
@@ -289,14 +293,20 @@ async def _writing(
     store: ReadingsStore | None,
     dead_letters: DeadLetters,
     stop: Stop,
+    doors_open: asyncio.Event,
 ) -> Writer | None:
     if "writer" not in roles:
         return None
     assert store is not None
     writer = Writer(commit_log, store, dead_letters.keep_refused)
-    await run_in(stack, writer.run(), stop)
+
+    async def store_once_open() -> None:
+        await doors_open.wait()
+        await writer.run()
+
+    await run_in(stack, store_once_open(), stop)
     if not commit_log.features.split_roles:
-        stack.push_async_callback(_drain, writer, commit_log, stop)
+        stack.push_async_callback(_drain, writer, commit_log, stop, doors_open)
     return writer
 
 
@@ -351,10 +361,13 @@ def _installation(path: Path) -> str:
     return name
 
 
-async def _drain(writer: Writer, commit_log: CommitLog, stop: Stop) -> None:
+async def _drain(
+    writer: Writer, commit_log: CommitLog, stop: Stop, doors_open: asyncio.Event
+) -> None:
     """What cannot be stored now is in the commit log and is stored at the next start."""
     if stop.failures:
         return
+    doors_open.set()
     try:
         await writer.stored(commit_log.end(), timeout_s=DRAIN_TIMEOUT_S)
     except PipeWatcherError as error:
