@@ -1,3 +1,4 @@
+import { takeEarly } from "./early";
 import type {
   AveragesPage,
   CoveragePage,
@@ -36,7 +37,8 @@ export class ApiError extends Error {
 }
 
 async function answer(path: string, options: RequestInit = {}): Promise<Response> {
-  const response = await fetch(`/api/v1${path}`, options);
+  const early = options.method === undefined ? takeEarly(path) : undefined;
+  const response = await (early ?? fetch(`/api/v1${path}`, options));
   if (!response.ok) {
     const problem = (await response.json().catch(() => null)) as Problem | null;
     throw new ApiError(response.status, problem?.detail ?? response.statusText, problem?.code);
@@ -72,6 +74,8 @@ export const api = {
   plant: () => call<PlantItem>("/plant"),
   averages: (window: string) =>
     call<AveragesPage>(`/averages?${query({ window, limit: "20000" })}`),
+  averagesLike: (text: string, window: string) =>
+    call<AveragesPage>(`/averages?${query({ window, q: text })}`),
   series: (equipmentId: string | readonly string[], start: string, end: string, bucket = "auto") =>
     call<SeriesPage>(`/series?${query({ equipmentId, start, end, bucket })}`),
   readings: (equipmentId: string, start: string, end: string, limit: number, cursor = "") =>

@@ -23,11 +23,12 @@ const averages = (window: WindowName) => ({
 
 /** The means of all sensors, kept fresh; the other windows are fetched while nothing else is to
  * do, so that they are one press apart. */
-export function useAverages(window: WindowName, watched = true) {
+export function useAverages(window: WindowName, watched = true, enabled = true) {
   const status = useLiveStatus();
   const client = useQueryClient();
   const found = useQuery({
     ...averages(window),
+    enabled,
     refetchInterval: !watched ? UNWATCHED_MS : status === "live" ? LIVE_MS : POLL_MS,
     staleTime: watched ? 2_000 : UNWATCHED_MS,
   });
@@ -48,6 +49,26 @@ export function useAverages(window: WindowName, watched = true) {
     };
   }, [there, window, client]);
   return found;
+}
+
+/** One sensor's row, alone in its page: of the list where that is there already. */
+export function useAverageOf(id: string, window: WindowName, watched = true) {
+  const status = useLiveStatus();
+  const client = useQueryClient();
+  const found = useQuery({
+    queryKey: ["averages", window, id],
+    queryFn: () => api.averagesLike(id, window),
+    initialData: () => client.getQueryData<AveragesPage>(["averages", window]),
+    initialDataUpdatedAt: () => client.getQueryState(["averages", window])?.dataUpdatedAt,
+    placeholderData: undefined,
+    refetchInterval: !watched ? UNWATCHED_MS : status === "live" ? LIVE_MS : POLL_MS,
+    staleTime: watched ? 2_000 : UNWATCHED_MS,
+  });
+  const item = useMemo(
+    () => found.data?.items.find((one) => one.equipmentId === id),
+    [found.data, id],
+  );
+  return { item, end: found.data?.end };
 }
 
 /** The month's ranges, against which a window's range is drawn. */

@@ -10,6 +10,7 @@ import "@/styles/work.css";
 import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 
+import { EARLY_SCRIPT } from "@/api/early";
 import { Providers } from "@/components/providers";
 import { Shell } from "@/components/shell";
 import { THEME_SCRIPT } from "@/components/theme-script";
@@ -22,6 +23,7 @@ export default function Layout({ children }: { children: ReactNode }) {
     <html lang="en" suppressHydrationWarning>
       <head>
         <script dangerouslySetInnerHTML={{ __html: THEME_SCRIPT }} />
+        <script dangerouslySetInnerHTML={{ __html: EARLY_SCRIPT }} />
       </head>
       <body>
         <Providers>

@@ -24,7 +24,9 @@ export function Search() {
   const [text, setText] = useState("");
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(0);
-  const averages = useAverages(view.window);
+  // Asked for when somebody reaches for the field, and not on screens that need no list.
+  const [wanted, setWanted] = useState(false);
+  const averages = useAverages(view.window, false, wanted);
   const found = useMemo(
     () => (text.trim() && averages.data ? matching(averages.data.items, text) : []),
     [averages.data, text],
@@ -82,6 +84,7 @@ export function Search() {
           setOpen(true);
         }}
         onFocus={() => {
+          setWanted(true);
           setOpen(true);
         }}
         onBlur={() => {

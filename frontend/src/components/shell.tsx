@@ -3,9 +3,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { usePathname, useRouter, useSearchParams } from "next/navigation";
-import { Suspense, useEffect, useState, type ReactNode } from "react";
+import { Suspense, useEffect, useLayoutEffect, useState, type ReactNode } from "react";
 
 import { ApiError } from "@/api/client";
+import { remember } from "@/api/early";
 import type { Me } from "@/api/identity";
 import { useMe, usePlant } from "@/api/queries";
 import { useLiveConnection } from "@/api/use-live";
@@ -29,21 +30,38 @@ export function Shell({ children }: { children: ReactNode }) {
   const path = usePathname();
   const client = useQueryClient();
   const me = useMe();
+  const plant = usePlant(me.data !== undefined);
+  const signedOut = me.error instanceof ApiError && me.error.status === 401;
+  const signedIn = me.data !== undefined;
+  useEffect(() => {
+    if (signedIn || signedOut) remember(signedIn && !signedOut);
+  }, [signedIn, signedOut]);
   if (path.startsWith("/welcome")) return <SignInGround>{children}</SignInGround>;
-  if (me.error instanceof ApiError && me.error.status === 401) {
+  if (signedOut) {
     return (
       <SignInGround>
         <SignIn onDone={() => void client.resetQueries()} />
       </SignInGround>
     );
   }
-  if (me.data)
+  // The plant's name stands in the bar, and its zone in every instant: nothing is shown without.
+  if (me.data && !plant.isPending)
     return (
       <Suspense>
         <SignedIn me={me.data}>{children}</SignedIn>
       </Suspense>
     );
-  if (!me.error) return null;
+  if (!me.error)
+    return (
+      <div className="first-paint" aria-hidden="true">
+        <div className="top">
+          <span className="brand">
+            <Logo />
+            <span className="name">PipeWatcher</span>
+          </span>
+        </div>
+      </div>
+    );
   return (
     <main>
       <section className="panel">
@@ -65,7 +83,8 @@ function SignedIn({ me, children }: { me: Me; children: ReactNode }) {
     setHelp(true);
   });
   const zone = plant.data?.timezone ?? undefined;
-  useEffect(() => {
+  // Before anything is painted: no instant is shown in another zone first.
+  useLayoutEffect(() => {
     setPlantZone(zone);
   }, [zone, setPlantZone]);
   useEffect(() => {

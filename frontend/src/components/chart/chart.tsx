@@ -4,7 +4,11 @@ import type { ECharts } from "echarts/core";
 import type { EChartsOption } from "echarts/types/dist/shared";
 import { useEffect, useRef, useState, type ReactNode } from "react";
 
+import { Skeleton } from "@/components/states";
 import { FONT } from "@/lib/colours";
+
+/** Asked for beside the data that it will draw, not after them. */
+const drawing = typeof window === "undefined" ? null : import("./echart");
 
 interface Props {
   label: string;
@@ -28,7 +32,7 @@ export function Chart(props: Props) {
     let made: ECharts | null = null;
     let gone = false;
     const observer = new ResizeObserver(() => made?.resize());
-    void import("./echart").then(({ makeChart }) => {
+    void drawing?.then(({ makeChart }) => {
       if (gone) return;
       made = makeChart(element);
       observer.observe(element);
@@ -74,7 +78,13 @@ export function Chart(props: Props) {
   return (
     <div className={`chart ${className ?? ""}`}>
       <div ref={place} className="canvas" role="img" aria-label={label} />
-      {children}
+      {chart ? (
+        children
+      ) : (
+        <div className="chart-waits">
+          <Skeleton lines={9} />
+        </div>
+      )}
     </div>
   );
 }

@@ -13,6 +13,7 @@ import type { Headline } from "@/lib/shape";
 
 const PARTS = 120;
 const RATE_MS = 5_000;
+const FIRST_RATE_MS = 1_500;
 
 /** The plant in six figures; the first one is what the page is about. */
 export function HeadlineStrip({ figures, window }: { figures: Headline; window: WindowName }) {
@@ -130,7 +131,7 @@ function useRate(): number | null {
   const { data, dataUpdatedAt } = useQuery({
     queryKey: ["status"],
     queryFn: api.status,
-    refetchInterval: RATE_MS,
+    refetchInterval: rate === null ? FIRST_RATE_MS : RATE_MS,
   });
   useEffect(() => {
     if (!data) return;

@@ -3,7 +3,7 @@
 import type { ECharts } from "echarts/core";
 import { useState } from "react";
 
-import { useAverages } from "@/api/queries";
+import { useAverageOf } from "@/api/queries";
 import { WINDOWS, type AverageItem, type GapItem, type WindowName } from "@/api/types";
 import { Icon } from "@/components/icons";
 import { Failure, Nothing, Skeleton } from "@/components/states";
@@ -64,10 +64,11 @@ export function ChartPanel(props: Props) {
           </li>
         </ul>
         <span className="quiet push">
-          {fill(texts.drawnAs, {
-            readings: format.count(readings),
-            points: format.count(line.points.length),
-          })}
+          {line.points.length > 0 &&
+            fill(texts.drawnAs, {
+              readings: format.count(readings),
+              points: format.count(line.points.length),
+            })}
         </span>
         <button
           className="small icon-only"
@@ -142,8 +143,7 @@ function NoReadings(props: {
   const names = useWindowNames();
   const wider = WINDOWS.slice(WINDOWS.indexOf(props.window) + 1);
   const next = wider[0] ?? "30d";
-  const averages = useAverages("30d");
-  const month = averages.data?.items.find((one) => one.equipmentId === props.id);
+  const { item: month } = useAverageOf(props.id, "30d", false);
   const some = wider.length > 0 && month !== undefined && month.count > 0;
   const target = some && month.lastTimestamp ? shortest(wider, month.lastTimestamp) : next;
   return (

@@ -2,8 +2,7 @@
 
 import { useMemo } from "react";
 
-import { useAverages } from "@/api/queries";
-import type { AverageItem, SensorItem, WindowName } from "@/api/types";
+import type { AverageItem, SensorItem } from "@/api/types";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { decimalsOf } from "@/lib/format";
 import type { LinePoint } from "@/lib/line";
@@ -111,19 +110,9 @@ export function WindowFacts({ item, points, unit }: InWindow) {
         </div>
         <div>
           <dt>{texts.ofWhichImported}</dt>
-          <dd>{format.count(found.imported)}</dd>
+          <dd>{points.length > 0 ? format.count(found.imported) : "–"}</dd>
         </div>
       </dl>
     </section>
   );
-}
-
-/** The sensor's row of a window, as the list has it. */
-export function useSensorRow(id: string, window: WindowName) {
-  const averages = useAverages(window);
-  const item = useMemo(
-    () => averages.data?.items.find((one) => one.equipmentId === id),
-    [averages.data, id],
-  );
-  return { item, averages };
 }

@@ -5,39 +5,61 @@ import Link from "next/link";
 
 import { api } from "@/api/client";
 import { useRegistered } from "@/api/queries";
-import type { GapItem } from "@/api/types";
+import { WINDOW_MS, type GapItem, type WindowName } from "@/api/types";
+import { CsvButton } from "@/components/csv-button";
 import { GapCause } from "@/components/gap-cause";
 import { GapStateMark } from "@/components/marks";
+import { Skeleton } from "@/components/states";
 import { useFormat, useSpeech } from "@/i18n/language";
 
 interface Props {
-  gaps: readonly GapItem[];
-  start: string;
+  /** Undefined while they are on their way. */
+  gaps: readonly GapItem[] | undefined;
+  window: WindowName;
   now: number;
   mayOperate: boolean;
   onRequest: (ids: string[]) => void;
 }
 
 /** What is missing of this sensor in this window, why, and who owes it. */
-export function GapRows({ gaps, start, now, mayOperate, onRequest }: Props) {
+export function GapRows({ gaps, window, now, mayOperate, onRequest }: Props) {
   const { texts } = useSpeech();
   const format = useFormat();
   const registered = useRegistered();
   const incidents = useQuery({
-    queryKey: ["gaps", "incidents", "of", start.slice(0, 13)],
-    queryFn: () => api.incidents(start, 1_000),
+    queryKey: ["gaps", "incidents", "all", window],
+    queryFn: () => api.incidents(new Date(Date.now() - WINDOW_MS[window]).toISOString(), 1_000),
     staleTime: 60_000,
+    enabled: gaps !== undefined && gaps.length > 0,
     retry: false,
   });
   const sources = new Map(registered.data?.items.map((one) => [one.equipmentId, one.source]));
-  if (gaps.length === 0)
+  if (gaps === undefined || gaps.length === 0)
     return (
       <section className="panel" aria-label={texts.gaps}>
-        <p className="quiet">{texts.noGapsHere}</p>
+        {gaps === undefined ? <Skeleton lines={1} /> : <p className="quiet">{texts.noGapsHere}</p>}
       </section>
     );
   return (
-    <section className="panel flush scroll" aria-label={texts.gaps} tabIndex={0}>
+    <section className="panel flush gap-rows" aria-label={texts.gaps}>
+      <header className="row">
+        <h2>{texts.gaps}</h2>
+        <CsvButton
+          name="gaps"
+          header={["id", "equipmentId", "start", "end", "expected", "state"]}
+          rows={() =>
+            gaps.map((gap) => [
+              gap.id,
+              gap.equipmentId,
+              gap.start,
+              gap.end,
+              gap.expected,
+              gap.state,
+            ])
+          }
+        />
+      </header>
+      <div className="scroll" tabIndex={0} role="region" aria-label={texts.gapList}>
       <table>
         <thead>
           <tr>
@@ -92,6 +114,7 @@ export function GapRows({ gaps, start, now, mayOperate, onRequest }: Props) {
           })}
         </tbody>
       </table>
+      </div>
     </section>
   );
 }

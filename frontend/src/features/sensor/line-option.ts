@@ -1,7 +1,7 @@
 import type { EChartsOption, LineSeriesOption } from "echarts/types/dist/shared";
 
 import type { GapSpan } from "@/api/types";
-import { token } from "@/lib/colours";
+import { hatch, token } from "@/lib/colours";
 import { importedRuns, runsOf, withBreaks, type LinePoint } from "@/lib/line";
 import { niceScale } from "@/lib/scale";
 
@@ -248,7 +248,7 @@ function gapMarks(input: LineInput): LineSeriesOption["markArea"] {
         {
           xAxis: from,
           itemStyle: {
-            color: { image: tile(colour), repeat: "repeat" },
+            color: { image: hatch(colour), repeat: "repeat" },
             borderColor: colour,
             borderWidth: 1,
             borderType: [3, 3],
@@ -269,26 +269,4 @@ function gapMarks(input: LineInput): LineSeriesOption["markArea"] {
       ];
     }) as NonNullable<LineSeriesOption["markArea"]>["data"],
   };
-}
-
-const tiles = new Map<string, HTMLCanvasElement>();
-
-/** Seven pixels of 45 degrees, at 42 %. */
-function tile(colour: string): HTMLCanvasElement {
-  const found = tiles.get(colour);
-  if (found) return found;
-  const image = document.createElement("canvas");
-  image.width = image.height = 7;
-  const pen = image.getContext("2d");
-  if (pen) {
-    pen.strokeStyle = colour;
-    pen.globalAlpha = 0.42;
-    for (const shift of [-7, 0, 7]) {
-      pen.moveTo(shift, 7);
-      pen.lineTo(shift + 7, 0);
-    }
-    pen.stroke();
-  }
-  tiles.set(colour, image);
-  return image;
 }

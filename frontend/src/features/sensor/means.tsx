@@ -2,9 +2,9 @@
 
 import { useState } from "react";
 
-import { useAverages } from "@/api/queries";
+import { useAverageOf } from "@/api/queries";
 import { useRowSeries } from "@/api/row-series";
-import { WINDOWS, type AverageItem, type WindowName } from "@/api/types";
+import { WINDOWS, type WindowName } from "@/api/types";
 import { Rail } from "@/components/rail";
 import { useWindowNames } from "@/components/window-switch";
 import { useFormat, useSpeech } from "@/i18n/language";
@@ -43,11 +43,8 @@ function Line({ id, name, window, onWindow }: Props & { name: WindowName }) {
   const format = useFormat();
   const names = useWindowNames();
   const series = useRowSeries(name, id);
-  const averages = useAverages(name, name === window);
+  const { item } = useAverageOf(id, name, name === window);
   const [anyway, setAnyway] = useState(false);
-  const item: AverageItem | undefined = averages.isPlaceholderData
-    ? undefined
-    : averages.data?.items.find((one) => one.equipmentId === id);
   const share = item?.coverage ?? null;
   const withheld = share !== null && share < 0.5 && !anyway && item?.mean !== null;
   const tone = share === null || share >= 0.9 ? "" : share < 0.5 ? "error" : "warn";

@@ -7,8 +7,8 @@ import { useRouter } from "next/navigation";
 import { useCallback, useEffect, useMemo, useState } from "react";
 
 import { api } from "@/api/client";
-import { useMayOperate } from "@/api/queries";
-import { WINDOWS, type WindowName } from "@/api/types";
+import { useAverageOf, useMayOperate } from "@/api/queries";
+import { WINDOW_MS, WINDOWS, type WindowName } from "@/api/types";
 import { CopyButton } from "@/components/copy-button";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
@@ -18,7 +18,7 @@ import { compareLink, useView } from "@/lib/view";
 
 import { ChartPanel } from "./chart-panel";
 import { EditSensor } from "./edit-sensor";
-import { Facts, useSensorRow, WindowFacts } from "./facts";
+import { Facts, WindowFacts } from "./facts";
 import { GapRows } from "./gap-rows";
 import { SensorHead } from "./sensor-head";
 import type { Zoom } from "./line-chart";
@@ -84,14 +84,17 @@ function Known({ id }: { id: string }) {
     queryFn: () => api.sensor(id),
     placeholderData: undefined,
   });
-  const { item, averages } = useSensorRow(id, window);
+  const { item, end } = useAverageOf(id, window);
   const line = useLine(id, window, settled);
   const page = line.whole.data;
   const ledger = useQuery({
     queryKey: ["gaps", "of", id, window],
     queryFn: () =>
-      api.gaps({ equipmentId: [id], start: page?.start ?? "", end: page?.end ?? "", limit: 500 }),
-    enabled: page !== undefined,
+      api.gaps({
+        equipmentId: [id],
+        start: new Date(Date.now() - WINDOW_MS[window]).toISOString(),
+        limit: 500,
+      }),
     refetchInterval: 30_000,
     retry: false,
     placeholderData: (previous) => previous,
@@ -167,9 +170,9 @@ function Known({ id }: { id: string }) {
             onWindow={setWindow}
           />
           <GapRows
-            gaps={gaps}
-            start={page?.start ?? new Date(0).toISOString()}
-            now={averages.data ? Date.parse(averages.data.end) : Date.now()}
+            gaps={ledger.data?.items}
+            window={window}
+            now={end === undefined ? Date.now() : Date.parse(end)}
             mayOperate={mayOperate}
             onRequest={(ids) => void request(ids)}
           />
