@@ -364,6 +364,7 @@ export const en = {
   wholeWindow: "Whole window",
   gapList: "List of gaps",
   whenMissing: "When data is missing",
+  gapsOf: "Gaps of {id}",
   filledByImport: "Filled by import",
   singleSensors: "Single sensors · {count}",
   gatewayShares: "Gateway {source} · {count} sensors, one shared gap",

@@ -370,6 +370,7 @@ export const pt: Texts = {
   wholeWindow: "Janela inteira",
   gapList: "Lista de lacunas",
   whenMissing: "Quando faltam dados",
+  gapsOf: "Lacunas de {id}",
   filledByImport: "Preenchida por importação",
   singleSensors: "Sensores isolados · {count}",
   gatewayShares: "Gateway {source} · {count} sensores, a mesma lacuna",

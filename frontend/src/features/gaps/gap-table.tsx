@@ -77,7 +77,7 @@ export function GapTable(props: Props) {
                 {format.duration((end - Date.parse(gap.start)) / 1000)}
               </td>
               <td className="num">{format.count(gap.expected)}</td>
-              <td className="quieter">
+              <td className="quieter cause">
                 <GapCause {...props} gap={gap} />
               </td>
               <td title={gap.changedBy ?? undefined}>

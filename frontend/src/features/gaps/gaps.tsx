@@ -10,7 +10,7 @@ import { useMemo, useRef, useState } from "react";
 
 import { api } from "@/api/client";
 import { useAverages, useMayOperate } from "@/api/queries";
-import { WINDOWS, type GapItem, type GapState } from "@/api/types";
+import { WINDOW_MS, WINDOWS, type GapItem, type GapState, type WindowName } from "@/api/types";
 import { reasonOf } from "@/components/fault";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
@@ -38,6 +38,9 @@ const MARKS: Record<GapState, MarkName> = {
   accepted: "lost",
 };
 
+/** By this browser's clock: nothing on this screen waits for the means to be asked for. */
+const startOf = (window: WindowName) => new Date(Date.now() - WINDOW_MS[window]).toISOString();
+
 /** What is missing, is it one cause, and who owes it? */
 export function Gaps() {
   const { texts } = useSpeech();
@@ -56,23 +59,27 @@ export function Gaps() {
   const lanes = useRef<HTMLDivElement>(null);
   const averages = useAverages(window);
   const page = averages.data;
-  const start = page?.start ?? "";
   const rows = useMemo(() => new Map(page?.items.map((item) => [item.equipmentId, item])), [page]);
   const sourceOf = (id: string) => rows.get(id)?.source ?? null;
   const list = useInfiniteQuery({
     queryKey: ["gaps", "list", window, state, sensor],
     queryFn: ({ pageParam }) =>
-      api.gaps({ state, equipmentId: sensor ? [sensor] : [], start, cursor: pageParam }),
+      api.gaps({
+        state,
+        equipmentId: sensor ? [sensor] : [],
+        start: startOf(window),
+        cursor: pageParam,
+      }),
     initialPageParam: "",
     getNextPageParam: (found) => found.nextCursor ?? undefined,
     placeholderData: keepPreviousData,
-    enabled: page !== undefined,
     refetchInterval: 30_000,
     retry: false,
   });
   const counts = useQuery({
     queryKey: ["gaps", "counts", window],
     queryFn: async () => {
+      const start = startOf(window);
       const pages = await Promise.all(
         STATES.map((one) => api.gaps({ state: one, start, limit: one === "requested" ? 500 : 1 })),
       );
@@ -83,14 +90,12 @@ export function Gaps() {
         requested: pages[1]?.items ?? [],
       };
     },
-    enabled: page !== undefined,
     refetchInterval: 30_000,
     retry: false,
   });
   const incidents = useQuery({
     queryKey: ["gaps", "incidents", window],
-    queryFn: () => api.incidents(start),
-    enabled: page !== undefined,
+    queryFn: () => api.incidents(startOf(window)),
     retry: false,
   });
   const gaps = useMemo(() => list.data?.pages.flatMap((one) => one.items) ?? [], [list.data]);
@@ -153,6 +158,8 @@ export function Gaps() {
   };
   const totals = counts.data?.totals;
   const all = totals ? STATES.reduce((sum, one) => sum + totals[one], 0) : null;
+  // The lanes stand above the list: it waits for them, so that it need not move down.
+  const waits = averages.isPending || list.isPending || incidents.isPending;
   const failure = list.error ?? averages.error;
   return (
     <main className="gaps">
@@ -169,7 +176,7 @@ export function Gaps() {
         <WindowSwitch value={window} onChange={view.setWindow} />
         <button
           onClick={() => {
-            void api.gapsCsv(start).then((file) => {
+            void api.gapsCsv(startOf(window)).then((file) => {
               save(file, `gaps-${window}.csv`);
             });
           }}
@@ -179,7 +186,12 @@ export function Gaps() {
       </PageHead>
       <div className="with-side">
         <div className="stack">
-          {groups.length > 0 && page && (
+          {waits && (
+            <section className="panel waits-lanes">
+              <Skeleton lines={12} />
+            </section>
+          )}
+          {!waits && groups.length > 0 && page && (
             <section className="panel" aria-label={texts.whenMissing}>
               <header className="row">
                 <h2>{texts.whenMissing}</h2>
@@ -227,85 +239,86 @@ export function Gaps() {
               />
             </section>
           )}
-          <section className="panel flush" aria-label={texts.gaps}>
-            <header className="chips" role="group" aria-label={texts.state}>
-              <button
-                className="chip"
-                aria-pressed={state === ""}
-                onClick={() => {
-                  view.change({ state: null });
-                }}
-              >
-                {texts.all} {format.count(all)}
-              </button>
-              {STATES.map((one) => (
+          {!waits && (
+            <section className="panel flush" aria-label={texts.gaps}>
+              <header className="chips" role="group" aria-label={texts.state}>
                 <button
-                  key={one}
                   className="chip"
-                  aria-pressed={state === one}
+                  aria-pressed={state === ""}
                   onClick={() => {
-                    view.change({ state: one });
+                    view.change({ state: null });
                   }}
                 >
-                  <Mark name={MARKS[one]} />
-                  {words[one]} {format.count(totals?.[one] ?? null)}
+                  {texts.all} {format.count(all)}
                 </button>
-              ))}
-            </header>
-            {failure && gaps.length === 0 && (
-              <Failure error={failure} onAgain={() => void list.refetch()} />
-            )}
-            {!failure && !list.data && <Skeleton lines={8} />}
-            {list.data && gaps.length === 0 && (
-              <Nothing
-                action={
-                  (state || sensor) && (
-                    <ClearFilters
-                      count={Number(state !== "") + Number(sensor !== "")}
-                      onClear={() => {
-                        view.change({ state: null, sensor: null });
-                      }}
-                    />
-                  )
-                }
-              >
-                {state || sensor ? texts.noGapMatches : texts.noGaps}
-              </Nothing>
-            )}
-            {gaps.length > 0 && (
-              <div
-                className="scroll gap-scroll"
-                tabIndex={0}
-                role="region"
-                aria-label={texts.gapList}
-              >
-                <GapTable
-                  gaps={gaps}
-                  incidents={incidents.data?.items ?? []}
-                  sourceOf={sourceOf}
-                  chosen={new Set(chosen.keys())}
-                  now={end}
-                  mayOperate={mayOperate}
-                  onChoose={choose}
-                  onRequest={(gap) => {
-                    request([gap.id]);
-                  }}
-                  onState={(gap, wanted) => {
-                    mark([gap.id], wanted);
-                  }}
-                />
-                {list.hasNextPage && (
+                {STATES.map((one) => (
                   <button
-                    className="older"
-                    disabled={list.isFetchingNextPage}
-                    onClick={() => void list.fetchNextPage()}
+                    key={one}
+                    className="chip"
+                    aria-pressed={state === one}
+                    onClick={() => {
+                      view.change({ state: one });
+                    }}
                   >
-                    {texts.older}
+                    <Mark name={MARKS[one]} />
+                    {words[one]} {format.count(totals?.[one] ?? null)}
                   </button>
-                )}
-              </div>
-            )}
-          </section>
+                ))}
+              </header>
+              {failure && gaps.length === 0 && (
+                <Failure error={failure} onAgain={() => void list.refetch()} />
+              )}
+              {list.data && gaps.length === 0 && (
+                <Nothing
+                  action={
+                    (state || sensor) && (
+                      <ClearFilters
+                        count={Number(state !== "") + Number(sensor !== "")}
+                        onClear={() => {
+                          view.change({ state: null, sensor: null });
+                        }}
+                      />
+                    )
+                  }
+                >
+                  {state || sensor ? texts.noGapMatches : texts.noGaps}
+                </Nothing>
+              )}
+              {gaps.length > 0 && (
+                <div
+                  className="scroll gap-scroll"
+                  tabIndex={0}
+                  role="region"
+                  aria-label={texts.gapList}
+                >
+                  <GapTable
+                    gaps={gaps}
+                    incidents={incidents.data?.items ?? []}
+                    sourceOf={sourceOf}
+                    chosen={new Set(chosen.keys())}
+                    now={end}
+                    mayOperate={mayOperate}
+                    onChoose={choose}
+                    onRequest={(gap) => {
+                      request([gap.id]);
+                    }}
+                    onState={(gap, wanted) => {
+                      mark([gap.id], wanted);
+                    }}
+                  />
+                  {list.hasNextPage && (
+                    <button
+                      className="older"
+                      disabled={list.isFetchingNextPage}
+                      onClick={() => void list.fetchNextPage()}
+                    >
+                      {texts.older}
+                    </button>
+                  )}
+                </div>
+              )}
+            </section>
+          )}
         </div>
         <RequestPanel
           open={totals?.open ?? null}

@@ -1,15 +1,16 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import Link from "next/link";
 import { useMemo, type Ref } from "react";
 
 import { api } from "@/api/client";
 import type { AverageItem, GapItem, WindowName } from "@/api/types";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
-import { sensorLink } from "@/lib/view";
 
+import { Lane } from "./lane";
 import type { LaneGroup } from "./lanes-of";
+
+const NONE: readonly GapItem[] = [];
 
 interface Props {
   ref: Ref<HTMLDivElement>;
@@ -75,76 +76,22 @@ export function Lanes({ ref, groups, rows, window, start, end, chosen, onChoose 
                   count: format.count(group.sensors),
                 })}
           </h3>
-          {group.ids.map((id) => {
-            const share = rows.get(id)?.coverage ?? null;
-            return (
-              <div key={id} className="lane">
-                <Link href={sensorLink(id, window)}>{id}</Link>
-                <div className="lane-track">
-                  {ticks.map((tick) => (
-                    <i key={tick} className="lane-tick" style={{ left: `${String(x(tick))}%` }} />
-                  ))}
-                  <i className="lane-rail" />
-                  {(bySensor.get(id) ?? []).map((gap) => (
-                    <Piece
-                      key={gap.id}
-                      gap={gap}
-                      left={Math.max(0, x(Date.parse(gap.start)))}
-                      right={Math.min(100, gap.end === null ? 100 : x(Date.parse(gap.end)))}
-                      chosen={chosen.has(gap.id)}
-                      onChoose={onChoose}
-                      end={end}
-                    />
-                  ))}
-                </div>
-                <span className={share !== null && share < 0.95 ? "num warn" : "num"}>
-                  {format.percent(share)}
-                </span>
-              </div>
-            );
-          })}
+          {group.ids.map((id) => (
+            <Lane
+              key={id}
+              id={id}
+              window={window}
+              coverage={rows.get(id)?.coverage ?? null}
+              gaps={found.isPending ? undefined : (bySensor.get(id) ?? NONE)}
+              start={start}
+              end={end}
+              ticks={ticks.map(x)}
+              chosen={chosen}
+              onChoose={onChoose}
+            />
+          ))}
         </div>
       ))}
     </div>
-  );
-}
-
-const LABELLED = 6;
-
-function Piece(props: {
-  gap: GapItem;
-  left: number;
-  right: number;
-  chosen: boolean;
-  end: number;
-  onChoose: (gap: GapItem) => void;
-}) {
-  const { gap, left, right, end } = props;
-  const { texts } = useSpeech();
-  const format = useFormat();
-  const wide = right - left;
-  const seconds = ((gap.end === null ? end : Date.parse(gap.end)) - Date.parse(gap.start)) / 1000;
-  const words = {
-    open: texts.gapOpen,
-    requested: texts.gapRequested,
-    partly_filled: texts.gapPartlyFilled,
-    filled: texts.gapFilled,
-    accepted: texts.gapAccepted,
-  };
-  const label = `${gap.equipmentId}, ${format.span(gap.start, gap.end ?? end)}, ${words[gap.state]}`;
-  return (
-    <button
-      className={`piece ${gap.state}${gap.end === null ? " goes-on" : ""}`}
-      aria-pressed={props.chosen}
-      aria-label={label}
-      title={label}
-      style={{ left: `${String(left)}%`, width: `max(4px, ${String(wide)}%)` }}
-      onClick={() => {
-        props.onChoose(gap);
-      }}
-    >
-      {gap.state === "accepted" && wide > 2 ? "×" : wide > LABELLED && format.duration(seconds)}
-      {gap.state === "requested" && wide > LABELLED && " →"}
-    </button>
   );
 }
