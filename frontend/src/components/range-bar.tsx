@@ -7,9 +7,11 @@ export function RangeBar(props: {
   mean: number | null;
 }) {
   const { min, max, mean } = props;
-  if (min === null || max === null || mean === null) return <span className="range" />;
-  const low = Math.min(props.low ?? min, min);
-  const high = Math.max(props.high ?? max, max);
+  if (min === null || max === null || mean === null || props.low === null || props.high === null)
+    return <span className="range" />;
+  // The month may be some seconds older than the window.
+  const low = Math.min(props.low, min);
+  const high = Math.max(props.high, max);
   const place = (value: number) => (high === low ? 500 : ((value - low) / (high - low)) * 960 + 20);
   return (
     <svg className="range" viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true">

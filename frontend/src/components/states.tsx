@@ -77,6 +77,22 @@ function NotAllowed() {
   );
 }
 
+interface Asked {
+  isPending: boolean;
+  isError: boolean;
+  error: unknown;
+  data: unknown;
+  refetch: () => unknown;
+}
+
+/** What stands in a list's place while it is on its way, or when it did not come. */
+export function NotThere({ asked, lines }: { asked: Asked; lines?: number }) {
+  if (asked.isPending) return <Skeleton lines={lines} />;
+  if (asked.isError && asked.data === undefined)
+    return <Failure error={asked.error} onAgain={() => void asked.refetch()} />;
+  return null;
+}
+
 /** Why there is nothing, and one way out. */
 export function Nothing({ children, action }: { children: ReactNode; action?: ReactNode }) {
   return (

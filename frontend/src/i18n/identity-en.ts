@@ -74,6 +74,7 @@ export const identityEn = {
   rotate: "Rotate",
   revoke: "Revoke",
   noTokens: "There are no tokens.",
+  noPeople: "Nobody signs in by name yet. Invite somebody.",
   when: "When",
   who: "Who",
   what: "What",

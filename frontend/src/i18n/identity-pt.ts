@@ -75,6 +75,7 @@ export const identityPt: typeof identityEn = {
   rotate: "Trocar",
   revoke: "Revogar",
   noTokens: "Não há tokens.",
+  noPeople: "Ninguém entra com nome ainda. Convidar alguém.",
   when: "Quando",
   who: "Quem",
   what: "O quê",

@@ -5,22 +5,24 @@ export function token(name: string): string {
 
 export const FONT = '"Inter Variable", system-ui, sans-serif';
 
-/** Diagonal lines, for what is not there. */
-export function hatch(pen: CanvasRenderingContext2D, color: string): CanvasPattern | string {
-  const tile = document.createElement("canvas");
-  const scale = devicePixelRatio || 1;
-  const size = Math.round(7 * scale);
-  tile.width = tile.height = size;
-  const inside = tile.getContext("2d");
-  if (!inside) return color;
-  inside.strokeStyle = color;
-  inside.lineWidth = scale;
-  for (const shift of [-size, 0, size]) {
-    inside.moveTo(shift, size);
-    inside.lineTo(shift + size, 0);
+const tiles = new Map<string, HTMLCanvasElement>();
+
+/** What a gap is filled with: seven pixels of 45 degrees, at 42 %. */
+export function hatch(colour: string): HTMLCanvasElement {
+  const found = tiles.get(colour);
+  if (found) return found;
+  const image = document.createElement("canvas");
+  image.width = image.height = 7;
+  const pen = image.getContext("2d");
+  if (pen) {
+    pen.strokeStyle = colour;
+    pen.globalAlpha = 0.42;
+    for (const shift of [-7, 0, 7]) {
+      pen.moveTo(shift, 7);
+      pen.lineTo(shift + 7, 0);
+    }
+    pen.stroke();
   }
-  inside.stroke();
-  const pattern = pen.createPattern(tile, "repeat");
-  pattern?.setTransform(new DOMMatrix().scale(1 / scale));
-  return pattern ?? color;
+  tiles.set(colour, image);
+  return image;
 }

@@ -9,7 +9,7 @@ export function save(file: Blob, name: string): void {
   }, 10_000);
 }
 
-type Cell = string | number | null;
+export type Cell = string | number | null;
 
 function cell(value: Cell): string {
   if (value === null) return "";

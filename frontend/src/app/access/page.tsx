@@ -3,6 +3,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { identity } from "@/api/identity";
+import { PageHead } from "@/components/page-head";
 import { Audit } from "@/features/audit/audit";
 import { People } from "@/features/people/people";
 import { Tokens } from "@/features/tokens/tokens";
@@ -13,7 +14,7 @@ export default function Page() {
   const me = useQuery({ queryKey: ["me"], queryFn: identity.whoAmI, staleTime: 60_000 });
   return (
     <main>
-      <h1>{texts.access}</h1>
+      <PageHead title={texts.access} />
       <People me={me.data?.isPerson ? me.data.name : ""} />
       <Tokens />
       <Audit />

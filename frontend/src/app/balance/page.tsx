@@ -1,5 +1,6 @@
 "use client";
 
+import { PageHead } from "@/components/page-head";
 import { Balance } from "@/features/balance/balance";
 import { Retention } from "@/features/retention/retention";
 import { useSpeech } from "@/i18n/language";
@@ -8,7 +9,7 @@ export default function Page() {
   const { texts } = useSpeech();
   return (
     <main>
-      <h1>{texts.balance}</h1>
+      <PageHead title={texts.balance} />
       <Balance />
       <Retention />
     </main>

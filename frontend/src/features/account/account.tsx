@@ -6,6 +6,8 @@ import { useState, type FormEvent } from "react";
 import { identity, type Me } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
+import { PageHead } from "@/components/page-head";
+import { NotThere, Nothing } from "@/components/states";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 
 /** Where I am signed in, my password and my second factor. */
@@ -14,8 +16,12 @@ export function Account() {
   const me = useQuery({ queryKey: ["me"], queryFn: identity.whoAmI, staleTime: 60_000 });
   return (
     <main>
-      <h1>{texts.account}</h1>
-      {me.data && !me.data.isPerson && <p className="quiet">{texts.notAPerson}</p>}
+      <PageHead title={texts.account} />
+      {me.data && !me.data.isPerson && (
+        <section className="panel">
+          <Nothing>{texts.notAPerson}</Nothing>
+        </section>
+      )}
       {me.data?.isPerson && (
         <>
           <Sessions />
@@ -45,11 +51,7 @@ function Sessions() {
   return (
     <section className="panel" aria-label={texts.mySessions}>
       <h2>{texts.mySessions}</h2>
-      {sessions.isError && (
-        <p className="error" role="alert">
-          {texts.failed}
-        </p>
-      )}
+      <NotThere asked={sessions} lines={2} />
       <div className="scroll">
         <table>
           <thead>

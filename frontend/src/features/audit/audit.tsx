@@ -6,6 +6,7 @@ import { useState } from "react";
 import { identity, type AuditEntry } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
+import { NotThere } from "@/components/states";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { save } from "@/lib/save";
 
@@ -53,11 +54,7 @@ export function Audit() {
           {verdict}
         </p>
       )}
-      {pages.isError && (
-        <p className="error" role="alert">
-          {texts.failed}
-        </p>
-      )}
+      <NotThere asked={pages} />
       {pages.data && entries.length === 0 && <p className="quiet">{texts.noEntries}</p>}
       <div className="scroll">
         <table>

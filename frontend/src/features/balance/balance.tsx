@@ -5,6 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "@/api/client";
 import type { StatusPage } from "@/api/types";
 import { Icon } from "@/components/icons";
+import { NotThere } from "@/components/states";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { count } from "@/lib/format";
 import { csv, save } from "@/lib/save";
@@ -16,15 +17,9 @@ export function Balance() {
   return (
     <>
       <p className="quiet">{texts.balanceHelp}</p>
-      {status.isPending && (
-        <p className="quiet" role="status">
-          {texts.loading}
-        </p>
-      )}
-      {status.isError && (
-        <section className="panel" role="alert">
-          <p className="error">{texts.failed}</p>
-          <button onClick={() => void status.refetch()}>{texts.again}</button>
+      {!status.data && (
+        <section className="panel">
+          <NotThere asked={status} />
         </section>
       )}
       {status.data && <Sheet status={status.data} />}

@@ -65,6 +65,7 @@ export function CompareChart(props: Props) {
         ticks: format.ticks(from, to, 7),
         tickText: format.tickText,
         value: format.tick,
+        duration: format.duration,
       }),
     // Drawn anew in another theme.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -160,14 +161,7 @@ export function CompareChart(props: Props) {
             </span>
           ))}
         {chart && !chart.isDisposed() && (
-          <Ends
-            chart={chart}
-            lanes={lanes}
-            overlaid={overlaid}
-            from={from}
-            to={to}
-            right={width - sides.right}
-          />
+          <Ends chart={chart} lanes={lanes} from={from} to={to} right={width - sides.right} />
         )}
         {cursor !== null && cursor >= from && cursor <= to && (
           <>
@@ -175,9 +169,7 @@ export function CompareChart(props: Props) {
             <output className="compare-time" style={{ left: xOf(cursor) }}>
               {format.clock(cursor)}
             </output>
-            {chart && !chart.isDisposed() && (
-              <Rings chart={chart} lanes={lanes} overlaid={overlaid} time={cursor} />
-            )}
+            {chart && !chart.isDisposed() && <Rings chart={chart} lanes={lanes} time={cursor} />}
           </>
         )}
         {drag && (
@@ -197,12 +189,10 @@ export function CompareChart(props: Props) {
 interface OverProps {
   chart: ECharts;
   lanes: readonly Lane[];
-  overlaid: boolean;
 }
 
-function yOf({ chart, overlaid }: OverProps, lane: number, value: number): number | null {
+function yOf({ chart }: OverProps, lane: number, value: number): number | null {
   const at = chart.convertToPixel({ yAxisIndex: lane } as never, value as never) as unknown;
-  void overlaid;
   return typeof at === "number" && Number.isFinite(at) ? at : null;
 }
 

@@ -1,6 +1,6 @@
 import type { EChartsOption } from "echarts/types/dist/shared";
 
-import { token } from "@/lib/colours";
+import { hatch, token } from "@/lib/colours";
 import { runsOf, withBreaks } from "@/lib/line";
 import { equalScale, niceScale } from "@/lib/scale";
 
@@ -17,6 +17,7 @@ interface CompareInput {
   ticks: number[];
   tickText: (instant: number) => { text: string; bold: boolean };
   value: (value: number) => string;
+  duration: (seconds: number) => string;
 }
 
 export const LEFT = 44;
@@ -193,20 +194,23 @@ function line(one: Compared, xAxisIndex: number, yAxisIndex: number, input: Comp
         {
           xAxis: Math.max(input.start, Date.parse(gap.start)),
           itemStyle: {
-            color: `${token("--gap")}14`,
+            color: { image: hatch(token("--gap")), repeat: "repeat" },
             borderColor: token("--gap"),
             borderWidth: 1,
             borderType: [3, 3],
           },
           label: {
-            show: wide(gap, input),
+            show: shareOf(gap, input) > LETTERED,
             position: "insideTop",
             color: token("--gap"),
             backgroundColor: token("--bg1"),
             padding: [1, 3],
             fontSize: 11,
             fontWeight: 600,
-            formatter: one.letter,
+            formatter:
+              shareOf(gap, input) > TIMED
+                ? `${one.letter} · ${input.duration(secondsOf(gap, input))}`
+                : one.letter,
           },
         },
         { xAxis: gap.end === null ? input.end : Math.min(input.end, Date.parse(gap.end)) },
@@ -215,7 +219,13 @@ function line(one: Compared, xAxisIndex: number, yAxisIndex: number, input: Comp
   };
 }
 
-function wide(gap: Compared["gaps"][number], input: CompareInput): boolean {
-  const end = gap.end === null ? input.end : Date.parse(gap.end);
-  return (end - Date.parse(gap.start)) / (input.to - input.from) > 0.02;
+const LETTERED = 0.02;
+const TIMED = 0.1;
+
+function secondsOf(gap: Compared["gaps"][number], input: CompareInput): number {
+  return ((gap.end === null ? input.end : Date.parse(gap.end)) - Date.parse(gap.start)) / 1000;
+}
+
+function shareOf(gap: Compared["gaps"][number], input: CompareInput): number {
+  return (secondsOf(gap, input) * 1000) / (input.to - input.from);
 }

@@ -66,11 +66,12 @@ export function Values({ compared, cursor, bucketSeconds, window, onRemove }: Pr
                 <b>{near ? format.number(point.mean, decimals) : "–"}</b>{" "}
                 <span className="unit">{one.unit}</span>
                 <small>
-                  {near && one.mean !== null
-                    ? fill(texts.vsMean, {
+                  {!near
+                    ? texts.noReadingThere
+                    : one.mean !== null &&
+                      fill(texts.vsMean, {
                         change: format.change(point.mean - one.mean, decimals),
-                      })
-                    : texts.noReadingThere}
+                      })}
                 </small>
               </span>
               <button

@@ -5,6 +5,9 @@ import { useState } from "react";
 
 import { api } from "@/api/client";
 import type { DeadLetterItem, Door } from "@/api/types";
+import { CsvButton } from "@/components/csv-button";
+import { PageHead } from "@/components/page-head";
+import { NotThere, Nothing } from "@/components/states";
 import { Letter } from "@/features/dead-letters/letter";
 import { useFormat, useSpeech } from "@/i18n/language";
 import { count } from "@/lib/format";
@@ -37,11 +40,11 @@ export function DeadLetters() {
   };
   return (
     <main>
-      <div className="row">
-        <h1>{texts.deadLetters}</h1>
-        <span className="quiet">{total !== null && count(total, language)}</span>
+      <PageHead
+        title={texts.deadLetters}
+        about={total !== null ? count(total, language) : undefined}
+      >
         <input
-          className="push"
           type="search"
           aria-label={texts.findLetter}
           placeholder={texts.findLetter}
@@ -64,17 +67,20 @@ export function DeadLetters() {
             </option>
           ))}
         </select>
-      </div>
+        {letters.length > 0 && (
+          <CsvButton
+            name="dead-letters"
+            header={["received", "door", "client", "topic", "reason", "payload"]}
+            rows={() => letters.map(cellsOf)}
+          />
+        )}
+      </PageHead>
       <p className="quiet">{texts.deadLettersHelp}</p>
-      {pages.isError && (
-        <section className="panel" role="alert">
-          <p className="error">{texts.failed}</p>
-          <button onClick={() => void pages.refetch()}>{texts.again}</button>
+      {letters.length === 0 && (
+        <section className="panel">
+          <NotThere asked={pages} />
+          {pages.data && <Nothing>{door || text ? texts.noLetterMatches : texts.noLetters}</Nothing>}
         </section>
-      )}
-      {pages.isPending && <p role="status">{texts.loading}</p>}
-      {pages.data && letters.length === 0 && (
-        <p className="quiet">{door || text ? texts.noLetterMatches : texts.noLetters}</p>
       )}
       <div className={open ? "two open" : "two"}>
         {letters.length > 0 && (
@@ -105,6 +111,15 @@ export function DeadLetters() {
     </main>
   );
 }
+
+const cellsOf = (letter: DeadLetterItem) => [
+  letter.received,
+  letter.door,
+  letter.client,
+  letter.topic,
+  letter.reason,
+  letter.payload ?? letter.payloadBase64,
+];
 
 interface TableProps {
   letters: DeadLetterItem[];

@@ -5,7 +5,9 @@ import { useState } from "react";
 
 import { identity, type Role, type User } from "@/api/identity";
 import { reasonOf } from "@/components/fault";
+import { CsvButton } from "@/components/csv-button";
 import { ShownOnce } from "@/components/shown-once";
+import { NotThere } from "@/components/states";
 import { SureButton } from "@/components/sure-button";
 import { useFormat, useSpeech } from "@/i18n/language";
 
@@ -17,6 +19,7 @@ export function People({ me }: { me: string }) {
   const format = useFormat();
   const client = useQueryClient();
   const users = useQuery({ queryKey: ["users"], queryFn: identity.users });
+  const people = users.data?.items ?? [];
   const [role, setRole] = useState<Role>("viewer");
   const [link, setLink] = useState<string | null>(null);
   const [fault, setFault] = useState<string | null>(null);
@@ -33,7 +36,26 @@ export function People({ me }: { me: string }) {
   };
   return (
     <section className="panel" aria-label={texts.people}>
-      <h2>{texts.people}</h2>
+      <header className="row">
+        <h2>{texts.people}</h2>
+        {people.length > 0 && (
+          <CsvButton
+            name="people"
+            header={["name", "role", "secondFactor", "provider", "signedIn", "disabled", "created"]}
+            rows={() =>
+              people.map((user) => [
+                user.name,
+                user.role,
+                String(user.secondFactor),
+                user.provider,
+                user.signedIn,
+                String(user.disabled),
+                user.created,
+              ])
+            }
+          />
+        )}
+      </header>
       <div className="row">
         <label>
           {texts.role}
@@ -56,12 +78,14 @@ export function People({ me }: { me: string }) {
         <span className="quiet">{texts.roleHelp}</span>
       </div>
       {link && <ShownOnce help={texts.inviteDone} secret={link} />}
-      {(fault ?? users.isError) && (
+      {fault && (
         <p className="error" role="alert">
-          {fault ?? texts.failed}
+          {fault}
         </p>
       )}
-      <div className="scroll">
+      <NotThere asked={users} lines={2} />
+      {users.data && people.length === 0 && <p className="quiet">{texts.noPeople}</p>}
+      <div className="scroll" hidden={people.length === 0}>
         <table>
           <thead>
             <tr>
@@ -75,7 +99,7 @@ export function People({ me }: { me: string }) {
             </tr>
           </thead>
           <tbody>
-            {users.data?.items.map((user) => (
+            {people.map((user) => (
               <Row key={user.id} user={user} mine={user.name === me} run={run} />
             ))}
           </tbody>

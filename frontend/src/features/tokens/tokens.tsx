@@ -6,7 +6,9 @@ import { useState, type FormEvent } from "react";
 import { identity, type NewToken, type Role, type Token } from "@/api/identity";
 import { Field } from "@/components/field";
 import { reasonOf } from "@/components/fault";
+import { CsvButton } from "@/components/csv-button";
 import { ShownOnce } from "@/components/shown-once";
+import { NotThere } from "@/components/states";
 import { SureButton } from "@/components/sure-button";
 import { useFormat, useSpeech } from "@/i18n/language";
 
@@ -18,6 +20,7 @@ export function Tokens() {
   const { texts } = useSpeech();
   const client = useQueryClient();
   const tokens = useQuery({ queryKey: ["tokens"], queryFn: identity.tokens });
+  const list = tokens.data?.items ?? [];
   const [made, setMade] = useState<{ help: string; secret: string } | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const run = async (work: () => Promise<{ token: string } | undefined>, help: string) => {
@@ -33,16 +36,35 @@ export function Tokens() {
   };
   return (
     <section className="panel" aria-label={texts.tokens}>
-      <h2>{texts.tokens}</h2>
+      <header className="row">
+        <h2>{texts.tokens}</h2>
+        {list.length > 0 && (
+          <CsvButton
+            name="tokens"
+            header={["name", "role", "writesPrefix", "equipmentIds", "lastUsed", "expires"]}
+            rows={() =>
+              list.map((token) => [
+                token.name,
+                token.role,
+                token.writesPrefix,
+                token.equipmentIds?.join(" ") ?? null,
+                token.lastUsed,
+                token.expires,
+              ])
+            }
+          />
+        )}
+      </header>
       <Make onMake={(token) => void run(() => identity.makeToken(token), texts.tokenDone)} />
       {made && <ShownOnce {...made} />}
-      {(fault ?? tokens.isError) && (
+      {fault && (
         <p className="error" role="alert">
-          {fault ?? texts.failed}
+          {fault}
         </p>
       )}
-      {tokens.data?.items.length === 0 && <p className="quiet">{texts.noTokens}</p>}
-      <div className="scroll">
+      <NotThere asked={tokens} lines={2} />
+      {tokens.data && list.length === 0 && <p className="quiet">{texts.noTokens}</p>}
+      <div className="scroll" hidden={list.length === 0}>
         <table>
           <thead>
             <tr>
@@ -57,7 +79,7 @@ export function Tokens() {
             </tr>
           </thead>
           <tbody>
-            {tokens.data?.items.map((token) => (
+            {list.map((token) => (
               <Row
                 key={token.id}
                 token={token}
