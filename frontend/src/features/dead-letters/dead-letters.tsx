@@ -79,7 +79,9 @@ export function DeadLetters() {
       {letters.length === 0 && (
         <section className="panel">
           <NotThere asked={pages} />
-          {pages.data && <Nothing>{door || text ? texts.noLetterMatches : texts.noLetters}</Nothing>}
+          {pages.data && (
+            <Nothing>{door || text ? texts.noLetterMatches : texts.noLetters}</Nothing>
+          )}
         </section>
       )}
       <div className={open ? "two open" : "two"}>

@@ -60,60 +60,60 @@ export function GapRows({ gaps, window, now, mayOperate, onRequest }: Props) {
         />
       </header>
       <div className="scroll" tabIndex={0} role="region" aria-label={texts.gapList}>
-      <table>
-        <thead>
-          <tr>
-            <th>{texts.gap}</th>
-            <th className="num">{texts.duration}</th>
-            <th className="num">{texts.missingReadings}</th>
-            <th>{texts.likelyCause}</th>
-            <th>{texts.state}</th>
-            <th>
-              <span className="visually-hidden">{texts.action}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {gaps.map((gap) => {
-            const end = gap.end ?? new Date(now).toISOString();
-            return (
-              <tr key={gap.id}>
-                <td className="strong">{format.span(gap.start, end)}</td>
-                <td className="num">
-                  {format.duration((Date.parse(end) - Date.parse(gap.start)) / 1000)}
-                </td>
-                <td className="num">{format.count(gap.expected)}</td>
-                <td>
-                  <GapCause
-                    gap={gap}
-                    incidents={incidents.data?.items ?? []}
-                    sourceOf={(id) => sources.get(id) ?? null}
-                  />
-                </td>
-                <td>
-                  <GapStateMark state={gap.state} silent={gap.end === null} />
-                </td>
-                <td className="num">
-                  {gap.state === "open" && mayOperate ? (
-                    <button
-                      className="link"
-                      onClick={() => {
-                        onRequest([gap.id]);
-                      }}
-                    >
-                      {texts.requestFromVendor}
-                    </button>
-                  ) : (
-                    <Link href={`/gaps?sensor=${encodeURIComponent(gap.equipmentId)}`}>
-                      {texts.view}
-                    </Link>
-                  )}
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
+        <table>
+          <thead>
+            <tr>
+              <th>{texts.gap}</th>
+              <th className="num">{texts.duration}</th>
+              <th className="num">{texts.missingReadings}</th>
+              <th>{texts.likelyCause}</th>
+              <th>{texts.state}</th>
+              <th>
+                <span className="visually-hidden">{texts.action}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {gaps.map((gap) => {
+              const end = gap.end ?? new Date(now).toISOString();
+              return (
+                <tr key={gap.id}>
+                  <td className="strong">{format.span(gap.start, end)}</td>
+                  <td className="num">
+                    {format.duration((Date.parse(end) - Date.parse(gap.start)) / 1000)}
+                  </td>
+                  <td className="num">{format.count(gap.expected)}</td>
+                  <td>
+                    <GapCause
+                      gap={gap}
+                      incidents={incidents.data?.items ?? []}
+                      sourceOf={(id) => sources.get(id) ?? null}
+                    />
+                  </td>
+                  <td>
+                    <GapStateMark state={gap.state} silent={gap.end === null} />
+                  </td>
+                  <td className="num">
+                    {gap.state === "open" && mayOperate ? (
+                      <button
+                        className="link"
+                        onClick={() => {
+                          onRequest([gap.id]);
+                        }}
+                      >
+                        {texts.requestFromVendor}
+                      </button>
+                    ) : (
+                      <Link href={`/gaps?sensor=${encodeURIComponent(gap.equipmentId)}`}>
+                        {texts.view}
+                      </Link>
+                    )}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
       </div>
     </section>
   );
