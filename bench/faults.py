@@ -157,9 +157,11 @@ def _table(runs: list[Run], *, portuguese: bool) -> list[str]:
     for door in sorted({door for counts in by_door.values() for door in counts}):
         counts = [str(by_door[name][door]) for name in set_ups]
         lines.append(_row(f"{acknowledged}: {word(door)}", *counts, ""))
-    for text, member in zip(others, ("compared", "unanswered"), strict=True):
+    for text, member in zip(others, ("compared", "unanswered"), strict=False):
         sums = [str(sum(r[member] for r in _passed(runs, name))) for name in set_ups]
         lines.append(_row(text, *sums, ""))
+    failed = [str(sum(r["set_up"] == name for r in runs if "failed" in r)) for name in set_ups]
+    lines.append(_row(f"**{others[-1]}**", *failed, ""))
     return lines
 
 
@@ -169,14 +171,14 @@ _WORDS = {
         "all doors answer within",
         "in all",
         "acknowledged",
-        ("readings compared", "tries without an answer"),
+        ("readings compared", "tries without an answer", "runs that found something wrong"),
     ),
     True: (
         "falha",
         "todas as portas respondem em até",
         "ao todo",
         "confirmadas",
-        ("leituras comparadas", "tentativas sem resposta"),
+        ("leituras comparadas", "tentativas sem resposta", "execuções que acharam algo errado"),
     ),
 }
 

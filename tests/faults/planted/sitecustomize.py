@@ -7,6 +7,8 @@ import asyncio
 import dataclasses
 import itertools
 import os
+import re
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +16,6 @@ import msgspec
 import numpy as np
 
 from pipewatcher.commit_log.sqlite import SQLiteCommitLog
-from pipewatcher.commit_log.sqlite_entries import Entries
 from pipewatcher.intake import Intake
 from pipewatcher.model.imports import UndoCounts
 from pipewatcher.model.readings import Batch
@@ -53,11 +54,14 @@ def acknowledged_before_it_is_committed() -> None:
 
 
 def acknowledged_before_it_is_synced() -> None:
-    @replaced(Entries, "open")
-    def opened(before: Any, entries: Entries) -> Any:
-        span = before(entries)
-        entries._connection.execute("PRAGMA synchronous = OFF")
-        return span
+    class NeverSyncs(sqlite3.Connection):
+        def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+            never = re.sub("PRAGMA synchronous = .*", "PRAGMA synchronous = OFF", statement)
+            return super().execute(never, *values)
+
+    @replaced(sqlite3, "connect")
+    def connect(before: Any, *where: Any, **options: Any) -> Any:
+        return before(*where, factory=NeverSyncs, **options)
 
 
 def one_reading_of_a_batch_is_dropped() -> None:
@@ -70,7 +74,7 @@ def one_reading_of_a_batch_is_dropped() -> None:
 def one_batch_is_not_counted() -> None:
     @replaced(append, "count_stored")
     def count_stored(before: Any, cursor: Any, batches: Any) -> Any:
-        return before(cursor, batches[:-1] if next(count) % 20 == 0 else batches)
+        return before(cursor, batches[:-1] if next(count) % 3 == 0 else batches)
 
 
 def one_reading_of_a_batch_is_stored_twice() -> None:
@@ -114,8 +118,8 @@ def what_was_refused_is_stored() -> None:
 def a_mean_passes_over_a_reading() -> None:
     @replaced(duckdb, "averages")
     def averages(before: Any, *asked: Any) -> Any:
-        first, *others = before(*asked)
-        return [msgspec.structs.replace(first, mean=first.mean * (1 + 1e-9)), *others]
+        found = before(*asked)
+        return [msgspec.structs.replace(one, mean=one.mean * (1 + 1e-9)) for one in found]
 
 
 def a_gap_is_not_told() -> None:
