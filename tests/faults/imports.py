@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -125,8 +126,9 @@ def client_of(api: str) -> httpx.AsyncClient:
 
 
 async def taken_back(client: httpx.AsyncClient, job: Job) -> None:
-    """Returns once that was acknowledged; a try without an answer may have been the one."""
-    await ended(client, job.path, "done", "undoing", "undone")
+    """Returns once that was acknowledged; a try without an answer may have been the one. While
+    faults come one after the other, nobody promises how long an import takes."""
+    await ended(client, job.path, "done", "undoing", "undone", within_s=math.inf)
     while True:
         with contextlib.suppress(httpx.TransportError):
             answer = await client.delete(job.path)
@@ -151,10 +153,12 @@ async def stored(client: httpx.AsyncClient) -> None:
         await asyncio.sleep(0.5)
 
 
-async def ended(client: httpx.AsyncClient, path: str, *states: str) -> dict[str, Any]:
+async def ended(
+    client: httpx.AsyncClient, path: str, *states: str, within_s: float = ENDED_WITHIN_S
+) -> dict[str, Any]:
     """The import once it is in one of `states`; what a fault ended early is resumed."""
     loop = asyncio.get_running_loop()
-    until = loop.time() + ENDED_WITHIN_S
+    until = loop.time() + within_s
     told = ""
     while loop.time() < until:
         with contextlib.suppress(httpx.TransportError):
