@@ -55,6 +55,7 @@ async def test_a_broker_in_front_gives_everything_once(tmp_path: Path) -> None:
     by_all_doors(report, "http single", "http batch", "import", "mqtt listener", "mqtt broker")
 
 
+@with_shim
 @pytest.mark.kafka
 @pytest.mark.influxdb
 @pytest.mark.mongodb

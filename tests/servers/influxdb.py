@@ -29,13 +29,13 @@ class InfluxDB(ServerProcess):
         certificate: Path | None = None,
     ) -> None:
         """With `certificate`, a file of certificate and key, it speaks TLS only."""
-        self.port = free_port()
+        self.port, self.rpc_port = free_port(), free_port()
         self.base_url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
         self._certificate = certificate
         self._admin = (user, password)
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "influxdb.conf"
-        text = _CONFIG.format(folder=folder, http=self.port, rpc=free_port())
+        text = _CONFIG.format(folder=folder, http=self.port, rpc=self.rpc_port)
         if certificate is not None:
             text += f'  https-enabled = true\n  https-certificate = "{certificate}"\n'
         config.write_text(text)
