@@ -94,7 +94,7 @@ run_tests() {
     local markers="" line
     if [ $mode = fast ]; then
         markers="not slow and not browser and not kafka and not influxdb and not mongodb"
-        markers+=" and not mosquitto and not openid"
+        markers+=" and not mosquitto and not openid and not promtool"
         export HYPOTHESIS_PROFILE="${HYPOTHESIS_PROFILE:-fast}"
     else
         if PIPEWATCHER_TEST_CHROMIUM=$(find_chromium); then

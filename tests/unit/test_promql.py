@@ -18,6 +18,7 @@ from pipewatcher.model.plant import Sensor
 from pipewatcher.model.readings import StoredReading
 from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
 from pipewatcher.promql import ask
+from pipewatcher.promql import grid as grid_module
 from pipewatcher.promql.ask import Asker
 from pipewatcher.promql.errors import BadQuery, TooMuch
 from pipewatcher.promql.evaluate import Found
@@ -309,7 +310,9 @@ def by_hand(each: str, window: list[tuple[Micros, float]]) -> float | None:
     }[each]
 
 
-async def test_what_would_be_too_much_is_said_before_it_is_done() -> None:
+async def test_what_would_be_too_much_is_said_before_it_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     many = Readings([(f"EQ-{n}", NOON, 1.0) for n in range(101)])
     hour = Grid(NOON, NOON + HOUR, MINUTE)
     with pytest.raises(TooMuch, match="101 sensors over a range of time"):
@@ -322,6 +325,9 @@ async def test_what_would_be_too_much_is_said_before_it_is_done() -> None:
     long = Readings([("EQ-1", NOON + n, 1.0) for n in range(ask.READINGS_MAX + 1)])
     with pytest.raises(TooMuch, match="avg_over_time"):
         await Asker(long).ask("pipewatcher_reading", hour)
+    monkeypatch.setattr(grid_module, "SUMMED_MAX", 59)
+    with pytest.raises(TooMuch, match="much longer than the step"):
+        await Asker(many).ask('avg_over_time({equipmentId="EQ-1"}[1d])', hour)
     uneven = Grid(NOON + 1, NOON + HOUR, MINUTE)
     with pytest.raises(TooMuch, match="whole multiples"):
         await Asker(long).ask("avg_over_time(pipewatcher_reading[1m])", uneven)

@@ -115,13 +115,7 @@ def done(data: object) -> Response:
 async def at_one_instant(parameters: Parameters) -> object:
     at = parameters.instant("time", parameters.now)
     found = await parameters.asker.ask(parameters.text("query"), Grid(at, at, SECOND))
-    if isinstance(found, np.ndarray):
-        return {"resultType": "scalar", "result": [at / SECOND, _text(found[0])]}
-    lines = [line for line in found if not math.isnan(line.values[0])]
-    result = [
-        {"metric": line.labels, "value": [at / SECOND, _text(line.values[0])]} for line in lines
-    ]
-    return {"resultType": "vector", "result": result}
+    return await asyncio.to_thread(_vector, found, at / SECOND)
 
 
 async def over_a_range(parameters: Parameters) -> object:
@@ -130,6 +124,14 @@ async def over_a_range(parameters: Parameters) -> object:
         raise BadQuery("end must not lie before start")
     found = await parameters.asker.ask(parameters.text("query"), grid)
     return await asyncio.to_thread(_matrix, found, grid)
+
+
+def _vector(found: Found, at_s: float) -> object:
+    if isinstance(found, np.ndarray):
+        return {"resultType": "scalar", "result": [at_s, _text(found[0])]}
+    lines = [line for line in found if not math.isnan(line.values[0])]
+    result = [{"metric": line.labels, "value": [at_s, _text(line.values[0])]} for line in lines]
+    return {"resultType": "vector", "result": result}
 
 
 def _matrix(found: Found, grid: Grid) -> object:

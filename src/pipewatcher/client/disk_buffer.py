@@ -68,12 +68,13 @@ class DiskBuffer:
     def add(self, readings: Sequence[Reading]) -> None:
         """On the disk when it returns."""
         rows = [(one.equipment_id, micros(one.at), one.value) for one in readings]
-        with self._lock, self._errors(), self._transaction():
-            self._db.executemany(
-                "INSERT INTO reading (equipment_id, at, value) VALUES (?, ?, ?)", rows
-            )
-        self._count += len(rows)
-        self._last += len(rows)
+        with self._lock, self._errors():
+            with self._transaction():
+                self._db.executemany(
+                    "INSERT INTO reading (equipment_id, at, value) VALUES (?, ?, ?)", rows
+                )
+            self._count += len(rows)
+            self._last += len(rows)
 
     def oldest(self, count: int) -> list[Numbered]:
         with self._lock, self._errors():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -103,7 +104,7 @@ class Asker:
             self._turns.release()
 
     async def _fetch(self, function: str | None, selector: Selector, grid: Grid) -> Vector:
-        series = chosen(selector.matchers, await self.series([]))
+        series = await self.series([selector.matchers])
         if grid.size == 1:
             return await self._at_one_instant(function, selector, grid, series)
         if len(series) > SENSORS_OF_RANGE_MAX:
@@ -121,25 +122,20 @@ class Asker:
     ) -> Vector:
         """Of all sensors by one question, from rollups as the averages of the page."""
         at = grid.start - selector.offset
-        found = []
+        values: dict[str, float | None]
         if selector.window is None or function is None:
             holds = await self._source.hold_limits()
             figures = await self._source.figures(at - MINUTE, at + 1)
-            by_id = {figure.equipment_id: figure for figure in figures}
-            for labels in series:
-                figure = by_id.get(labels[ID_LABEL])
-                if figure is None or figure.last_time is None or figure.last_value is None:
-                    continue
-                if at - figure.last_time <= holds.get(figure.equipment_id, LOOKBACK):
-                    found.append(Line(labels, np.array([figure.last_value])))
-            return found
-        figures = await self._source.figures(at - selector.window, at)
-        by_id = {figure.equipment_id: figure for figure in figures if figure.count}
-        for labels in series:
-            figure = by_id.get(labels[ID_LABEL])
-            if figure is not None:
-                found.append(Line(labels, np.array([of_average(function, figure)])))
-        return found
+            values = {
+                figure.equipment_id: figure.last_value
+                for figure in figures
+                if figure.last_time is not None
+                and at - figure.last_time <= holds.get(figure.equipment_id, LOOKBACK)
+            }
+        else:
+            figures = await self._source.figures(at - selector.window, at)
+            values = {figure.equipment_id: of_average(function, figure) for figure in figures}
+        return await asyncio.to_thread(_lines_of, series, values)
 
     async def _by_bucket(
         self, function: str, selector: Selector, grid: Grid, series: Sequence[Labels]
@@ -160,10 +156,14 @@ class Asker:
             )
             readings = await self._readings(ids, start, end, hint)
             buckets = {name: [_as_bucket(one) for one in of] for name, of in readings.items()}
-        return [
-            Line(labels, over_time(function, buckets[name], grid, window, selector.offset))
-            for labels, name in zip(series, ids, strict=True)
-        ]
+
+        def lines() -> Vector:
+            return [
+                Line(labels, over_time(function, buckets[name], grid, window, selector.offset))
+                for labels, name in zip(series, ids, strict=True)
+            ]
+
+        return await asyncio.to_thread(lines)
 
     async def _by_reading(self, selector: Selector, grid: Grid, series: Sequence[Labels]) -> Vector:
         holds = {} if selector.window else await self._source.hold_limits()
@@ -174,19 +174,18 @@ class Asker:
         readings = await self._readings(
             ids, start, grid.end - selector.offset + 1, hint, before=limits
         )
-        return [
-            Line(
-                labels,
-                standing(
-                    readings[name],
-                    grid,
-                    limits[name],
-                    selector.offset,
-                    own_instant=selector.window is None,
-                ),
-            )
-            for labels, name in zip(series, ids, strict=True)
-        ]
+        own = selector.window is None
+
+        def lines() -> Vector:
+            return [
+                Line(
+                    labels,
+                    standing(readings[name], grid, limits[name], selector.offset, own_instant=own),
+                )
+                for labels, name in zip(series, ids, strict=True)
+            ]
+
+        return await asyncio.to_thread(lines)
 
     async def _readings(
         self,
@@ -211,6 +210,15 @@ class Asker:
 def _as_bucket(reading: StoredReading) -> Bucket:
     value = reading.value
     return Bucket(start=reading.event_time, mean=value, min=value, max=value, count=1, imported=0)
+
+
+def _lines_of(series: Sequence[Labels], values: Mapping[str, float | None]) -> Vector:
+    found = []
+    for labels in series:
+        value = values.get(labels[ID_LABEL])
+        if value is not None and not math.isnan(value):
+            found.append(Line(labels, np.array([value])))
+    return found
 
 
 def _labels_of_any(

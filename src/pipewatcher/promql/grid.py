@@ -18,9 +18,12 @@ import numpy.typing as npt
 from pipewatcher.model.figures import Bucket, SensorAverage
 from pipewatcher.model.readings import StoredReading
 from pipewatcher.model.time import Micros
+from pipewatcher.promql.errors import TooMuch
 
 Values: TypeAlias = npt.NDArray[np.float64]
 """One for each instant; NaN where there is none."""
+SUMMED_MAX = 100_000_000
+"""Buckets of one sensor, counted in each window that they lie in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,18 @@ def of_average(function: str, average: SensorAverage) -> float:
 def over_time(
     function: str, buckets: Sequence[Bucket], grid: Grid, window: Micros, offset: Micros
 ) -> Values:
-    """Any but `last_over_time`. The buckets are of `grid.width(window, offset)`, ascending."""
+    """Any but `last_over_time`. The buckets are of `grid.width(window, offset)`, ascending.
+
+    Raises `TooMuch`.
+    """
     found = grid.empty()
     if not buckets:
         return found
     starts = np.array([bucket.start for bucket in buckets], np.int64)
     after = grid.instants - offset
     low, high = starts.searchsorted(after - window), starts.searchsorted(after)
+    if int((high - low).sum()) > SUMMED_MAX:
+        raise TooMuch("the range is much longer than the step; take a shorter one or a wider step")
     filled = low < high
     spans = np.stack([low[filled], high[filled]], axis=1)
     found[filled] = _WINDOWS[function](buckets, spans)
