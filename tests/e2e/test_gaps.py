@@ -71,6 +71,12 @@ async def test_a_gap_is_requested_from_the_vendor_and_closed_by_his_file(
     ]
     page = await api.post("/api/v1/gaps/request", json=body, headers={"accept": "text/html"})
     assert "PT-1" in page.text
+    assert "Readings we miss" in page.text
+    wanted = {"accept": "application/json", "accept-language": "pt-BR,pt;q=0.9,en;q=0.8"}
+    both = (await api.post("/api/v1/gaps/request", json=body, headers=wanted)).json()
+    assert both["csv"] == asked.text
+    assert "Leituras que nos faltam" in both["page"]
+    assert "<td>PT-1</td>" in both["page"]
     job = await imported(api, rows("PT-1", range(60, 90)))
     assert (job["gapsClosed"], job["gapsPartlyFilled"], job["gapsUntouched"]) == (1, 0, 1)
     receipt = (await api.get(f"/api/v1/imports/{job['id']}/gaps")).json()

@@ -101,8 +101,6 @@ def test_a_value_tells_who_wrote_it_and_what_stood_there_before(page: Page, serv
     expect(row.get_by_role("link", name=f"IMP-{number:04}")).to_have_attribute(
         "href", f"/imports?id={number}"
     )
-    live = readings.get_by_role("row").filter(has_text="HTTP, token")
-    expect(live.first).to_contain_text("HTTP, token admin")
     assert violations(page) == []
     row.get_by_role("button", name="Where does the reading").focus()
     page.keyboard.press("Enter")
@@ -133,6 +131,8 @@ def test_a_point_of_the_chart_opens_its_readings_by_keys_and_by_a_click(
     expect(chart).to_have_attribute("aria-busy", "false")
     chart.focus()
     page.keyboard.press("ArrowLeft")
+    # Behind the newest point it may be silent by now.
+    page.keyboard.press("Shift+ArrowLeft")
     expect(page.locator(".cursor-dot")).to_be_visible()
     page.keyboard.press("Enter")
     readings = page.get_by_role("dialog").get_by_role("region", name="Readings")

@@ -158,6 +158,10 @@ def test_ask_the_vendor_for_what_is_missing(page: Page, tmp_path: Path) -> None:
         panel.get_by_role("button", name="Request 1 gap").click()
     asked.value.save_as(tmp_path / "asked.csv")
     assert (tmp_path / "asked.csv").read_text().splitlines()[1].startswith("EQ-2,")
+    with page.expect_download() as letter:
+        panel.get_by_role("button", name="Page to send along").click()
+    letter.value.save_as(tmp_path / "asked.html")
+    assert "<td>EQ-2</td>" in (tmp_path / "asked.html").read_text()
     expect(found).to_contain_text("Requested")
     expect(panel).to_contain_text("Waiting for files")
     page.get_by_role("button", name="Requested 1").click()

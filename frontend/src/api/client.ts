@@ -7,6 +7,7 @@ import type {
   Door,
   Forecast,
   GapItem,
+  GapLetter,
   GapsPage,
   GapState,
   HistoryPage,
@@ -120,9 +121,15 @@ export const api = {
     call<CoveragePage>(`/gaps/coverage?${query({ window, parts: String(parts) })}`),
   changeGap: (id: string, changes: { state: "open" | "accepted" }) =>
     call<GapItem>(`/gaps/${id}`, json("PATCH", changes)),
-  /** The CSV for the vendor; the gaps are marked as requested. */
-  requestGaps: async (ids: string[]) =>
-    (await answer("/gaps/request", json("POST", { ids }))).blob(),
+  /** The list for the vendor, and the page to send along; the gaps are marked as requested. */
+  requestGaps: (ids: string[], language: string) => {
+    const options = json("POST", { ids });
+    const headers = { accept: "application/json", "accept-language": language };
+    return call<GapLetter>("/gaps/request", {
+      ...options,
+      headers: { ...headers, "content-type": "application/json" },
+    });
+  },
   notifications: (cursor = "") =>
     call<NotificationsPage>(`/notifications?${query({ limit: "50", cursor })}`),
   markRead: (upTo: number) =>

@@ -224,7 +224,9 @@ export interface paths {
         /**
          * Ask
          * @description Marks gaps as requested: those in `ids`, else all that are open (of the sensors of one
-         *     `source`). Answers the CSV to send along, or a page to print by `Accept: text/html`.
+         *     `source`). Answers the list to send to the vendor: as CSV, by `Accept: text/html` as a page for
+         *     who reads it, by `Accept: application/json` as both. The page is in English or Portuguese, as
+         *     `Accept-Language` wants it.
          */
         post: operations["ask_api_v1_gaps_request_post"];
         delete?: never;
@@ -1644,6 +1646,14 @@ export interface components {
             start: string;
             /** @enum {unknown} */
             state: "accepted" | "filled" | "open" | "partly_filled" | "requested";
+        };
+        /**
+         * GapLetter
+         * @description What to send to the vendor: the list as CSV, and as an HTML page.
+         */
+        GapLetter: {
+            csv: string;
+            page: string;
         };
         /** GapRequest */
         GapRequest: {
@@ -3181,7 +3191,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["GapLetter"];
                     "text/csv": string;
                     "text/html": string;
                 };

@@ -13,6 +13,7 @@ export type SeriesItem = Schemas["SeriesItem"];
 export type GapSpan = Schemas["GapSpan"];
 export type GapItem = Schemas["GapItem"];
 export type GapsPage = Schemas["GapsPage"];
+export type GapLetter = Schemas["GapLetter"];
 export type GapState = GapItem["state"];
 export type CoveragePage = Schemas["CoveragePage"];
 export type IncidentItem = Schemas["IncidentItem"];

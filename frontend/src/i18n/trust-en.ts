@@ -10,6 +10,7 @@ export const trustEn = {
   causeUnknown: "Not known",
   readingsOf: "Readings of {span}",
   firstReadings: "The first {count} of this stretch.",
+  pageToSend: "Page to send along",
   value: "Value",
   origin: "Came by",
   openReadings: "Readings of {time}",

@@ -11,6 +11,7 @@ export const trustPt: typeof trustEn = {
   causeUnknown: "Desconhecida",
   readingsOf: "Leituras de {span}",
   firstReadings: "As primeiras {count} deste trecho.",
+  pageToSend: "Página para enviar junto",
   value: "Valor",
   origin: "Veio por",
   openReadings: "Leituras de {time}",

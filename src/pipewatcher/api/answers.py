@@ -86,13 +86,21 @@ def wants_csv(request: Request) -> bool:
     return "text/csv" in accept and "application/json" not in accept
 
 
-def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
     writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def csv_answer(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    return csv_file(name, csv_text(header, rows))
+
+
+def csv_file(name: str, text: str) -> Response:
     return Response(
-        text.getvalue(),
+        text,
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="{name}.csv"'},
     )

@@ -86,6 +86,7 @@ BODIES = [
     backups.BackupItem,
     gaps.GapItem,
     gaps.GapsPage,
+    gaps.GapLetter,
     gaps.IncidentsPage,
     gaps.CoveragePage,
     plant.PlantItem,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import html
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,6 +12,7 @@ from pipewatcher.api.answers import (
     Camel,
     answers,
     csv_answer,
+    csv_file,
     instant_of,
     json_answer,
     maybe_rfc3339,
@@ -21,6 +21,7 @@ from pipewatcher.api.answers import (
     wants_csv,
 )
 from pipewatcher.api.auth import Caller, answers_of, audited
+from pipewatcher.api.gap_letter import gap_list, gap_page
 from pipewatcher.gaps.gap import Gap
 from pipewatcher.model.gaps import GapCause, GapState, MarkState
 from pipewatcher.model.time import DAY, Micros
@@ -82,6 +83,13 @@ class CoveragePage(Camel):
     start: str
     end: str
     coverage: list[float] | None
+
+
+class GapLetter(Camel):
+    """What to send to the vendor: the list as CSV, and as an HTML page."""
+
+    csv: str
+    page: str
 
 
 class GapChanges(BaseModel):
@@ -198,6 +206,7 @@ async def change(request: Request, caller: Caller, gap_id: GapId, body: GapChang
         200: {
             "description": "The list to send to the vendor.",
             "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/GapLetter"}},
                 "text/csv": {"schema": {"type": "string"}},
                 "text/html": {"schema": {"type": "string"}},
             },
@@ -208,15 +217,23 @@ async def change(request: Request, caller: Caller, gap_id: GapId, body: GapChang
 )
 async def ask(request: Request, caller: Caller, body: GapRequest) -> Response:
     """Marks gaps as requested: those in `ids`, else all that are open (of the sensors of one
-    `source`). Answers the CSV to send along, or a page to print by `Accept: text/html`."""
+    `source`). Answers the list to send to the vendor: as CSV, by `Accept: text/html` as a page for
+    who reads it, by `Accept: application/json` as both. The page is in English or Portuguese, as
+    `Accept-Language` wants it."""
     found = await answers_of(request).gaps.request(caller.name, ids=body.ids, source=body.source)
     asked = {"gaps": len(found), "source": body.source}
     await audited(request, caller, "gap.request", "gaps", None, asked)
     now = answers_of(request).queries.now()
-    if "text/html" in request.headers.get("accept", ""):
-        return Response(_page(found, now), media_type="text/html; charset=utf-8")
-    header = ("equipmentId", "start", "end", "expected")
-    return csv_answer("gaps-requested", header, [_row(gap, now) for gap in found])
+    wanted = request.headers.get("accept", "")
+    language = request.headers.get("accept-language", "")
+    if "text/html" in wanted:
+        page = await asyncio.to_thread(gap_page, found, now, language)
+        return Response(page, media_type="text/html; charset=utf-8")
+    rows = await asyncio.to_thread(gap_list, found, now)
+    if "application/json" in wanted:
+        page = await asyncio.to_thread(gap_page, found, now, language)
+        return json_answer(GapLetter(csv=rows, page=page))
+    return csv_file("gaps-requested", rows)
 
 
 def item_of(gap: Gap) -> GapItem:
@@ -243,39 +260,3 @@ def _csv(name: str, gaps: list[Gap]) -> Response:
         for g in gaps
     ]  # fmt: skip
     return csv_answer(name, header, rows)
-
-
-def _row(gap: Gap, now: Micros) -> tuple[str, str, str, int]:
-    """A silence that goes on is asked for up to now."""
-    end = now if gap.end is None else gap.end
-    return gap.equipment_id, rfc3339(gap.start), rfc3339(end), gap.expected
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Readings we miss</title>
-<style>body{{font:14px/1.5 sans-serif;margin:2rem}}table{{border-collapse:collapse}}
-td,th{{border:1px solid #bbb;padding:.25rem .6rem;text-align:left}}td:last-child{{text-align:right}}
-</style>
-<h1>Readings we miss</h1>
-<p>{count} gaps of {sensors} sensors, {expected} readings; listed {now}. Please send what your
-instruments have kept as a CSV file with the columns <code>equipmentId,timestamp,value</code>.
-Times are UTC; each gap lies between the two readings that we have.</p>
-<table><thead><tr><th>Sensor</th><th>After</th><th>Before</th><th>Readings</th></tr></thead>
-<tbody>{rows}</tbody></table></html>
-"""
-
-
-def _page(gaps: list[Gap], now: Micros) -> str:
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in _row(gap, now))
-        + "</tr>\n"
-        for gap in gaps
-    )
-    return _PAGE.format(
-        count=len(gaps),
-        sensors=len({gap.equipment_id for gap in gaps}),
-        expected=sum(gap.expected for gap in gaps),
-        now=rfc3339(now),
-        rows=rows,
-    )

@@ -10,10 +10,18 @@ import { useMemo, useRef, useState } from "react";
 
 import { api } from "@/api/client";
 import { useAverages, useMayOperate } from "@/api/queries";
-import { WINDOW_MS, WINDOWS, type GapItem, type GapState, type WindowName } from "@/api/types";
+import {
+  WINDOW_MS,
+  WINDOWS,
+  type GapItem,
+  type GapLetter,
+  type GapState,
+  type WindowName,
+} from "@/api/types";
 import { reasonOf } from "@/components/fault";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
+import { saveList } from "@/components/letter-button";
 import { Mark, type MarkName } from "@/components/marks";
 import { PageHead } from "@/components/page-head";
 import { ClearFilters, Failure, Nothing, Skeleton } from "@/components/states";
@@ -43,7 +51,7 @@ const startOf = (window: WindowName) => new Date(Date.now() - WINDOW_MS[window])
 
 /** What is missing, is it one cause, and who owes it? */
 export function Gaps() {
-  const { texts } = useSpeech();
+  const { texts, language } = useSpeech();
   const format = useFormat();
   const client = useQueryClient();
   const view = useView();
@@ -53,7 +61,7 @@ export function Gaps() {
   const state = STATES.find((one) => one === asked) ?? "";
   const sensor = view.get("sensor");
   const [chosen, setChosen] = useState<ReadonlyMap<string, GapItem>>(new Map());
-  const [told, setTold] = useState<string | null>(null);
+  const [letter, setLetter] = useState<GapLetter | null>(null);
   const [fault, setFault] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const lanes = useRef<HTMLDivElement>(null);
@@ -113,12 +121,12 @@ export function Gaps() {
     if (!next.delete(gap.id)) next.set(gap.id, gap);
     setChosen(next);
   };
-  const act = async (action: () => Promise<string | null>) => {
+  const act = async (action: () => Promise<GapLetter | null>) => {
     setBusy(true);
     setFault(null);
-    setTold(null);
+    setLetter(null);
     try {
-      setTold(await action());
+      setLetter(await action());
       setChosen(new Map());
     } catch (error) {
       setFault(reasonOf(error, texts.unreachable));
@@ -128,8 +136,9 @@ export function Gaps() {
   };
   const request = (ids: string[]) =>
     void act(async () => {
-      save(await api.requestGaps(ids), "gaps-requested.csv");
-      return texts.requested;
+      const asked = await api.requestGaps(ids, language);
+      saveList(asked);
+      return asked;
     });
   const mark = (ids: string[], wanted: "open" | "accepted") =>
     void act(async () => {
@@ -327,7 +336,7 @@ export function Gaps() {
           requested={counts.data?.requested ?? []}
           mayOperate={mayOperate}
           busy={busy}
-          told={told}
+          letter={letter}
           fault={fault}
           onRequest={() => {
             request([...chosen.keys()]);

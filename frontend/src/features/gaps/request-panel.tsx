@@ -2,8 +2,9 @@
 
 import { useMemo } from "react";
 
-import type { GapItem } from "@/api/types";
+import type { GapItem, GapLetter } from "@/api/types";
 import { Icon } from "@/components/icons";
+import { LetterButton } from "@/components/letter-button";
 import { Mark } from "@/components/marks";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { moment } from "@/lib/instant";
@@ -16,7 +17,7 @@ interface Props {
   requested: readonly GapItem[];
   mayOperate: boolean;
   busy: boolean;
-  told: string | null;
+  letter: GapLetter | null;
   fault: string | null;
   onRequest: () => void;
   onLost: () => void;
@@ -76,7 +77,12 @@ export function RequestPanel(props: Props) {
         )}
       </section>
       <Waiting requested={props.requested} />
-      {props.told && <p role="status">{props.told}</p>}
+      {props.letter && (
+        <>
+          <p role="status">{texts.requested}</p>
+          <LetterButton letter={props.letter} />
+        </>
+      )}
       {props.fault && (
         <p className="error" role="alert">
           {props.fault}

@@ -12,6 +12,7 @@ import { WINDOW_MS, WINDOWS, type WindowName } from "@/api/types";
 import { CopyButton } from "@/components/copy-button";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
+import { LetterButton } from "@/components/letter-button";
 import { Failure, Nothing } from "@/components/states";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { compareLink, useView } from "@/lib/view";
@@ -101,7 +102,7 @@ function Known({ id }: { id: string }) {
   });
   const gaps = ledger.data?.items ?? [];
   const open = gaps.filter((gap) => gap.state === "open").map((gap) => gap.id);
-  const { request, told, fault } = useRequest();
+  const { request, letter, fault } = useRequest();
   const requestOpen = () => {
     if (open.length > 0 && mayOperate) void request(open);
   };
@@ -182,7 +183,12 @@ function Known({ id }: { id: string }) {
           {registered && <Facts sensor={registered} />}
           <WindowFacts item={item} points={line.overall} unit={unit} />
           <div className="side-actions">
-            {told && <p role="status">{told}</p>}
+            {letter && (
+              <>
+                <p role="status">{texts.requested}</p>
+                <LetterButton letter={letter} />
+              </>
+            )}
             {fault && (
               <p className="error" role="alert">
                 {fault}
