@@ -25,6 +25,7 @@ from workload import folded
 
 BETWEEN_S = (0.3, 1.2)
 FAULT_WITHIN_S = 180.0
+STARTED_WITHIN_S = 180.0
 DESCRIPTORS_GROWN_MAX = 40
 RESIDENT_MB_MAX = 1_200
 STORED_WITHIN_S = 120.0
@@ -73,7 +74,7 @@ async def _faults(
     async with load(
         scene.doors, importer, editor, scene.ledger, random.Random(report.seed)
     ) as scene.senders:
-        await scene.all_doors_answer()
+        await scene.all_doors_answer(STARTED_WITHIN_S)
         before = {s.pid: descriptors(s) for s in scene.ours.values()}
         for kind in itertools.islice(itertools.cycle(possible), count):
             await asyncio.sleep(scene.rng.uniform(*BETWEEN_S))

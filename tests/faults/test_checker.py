@@ -10,6 +10,8 @@ from faults import run as running
 from faults import scene, shim
 from faults.run import run
 
+ANSWERS_WITHIN_S = 20.0
+"""Of a door that hangs nobody needs to wait for the whole promise."""
 PLANTED = Path(__file__).with_name("planted")
 FOUND = {
     "acknowledged_before_it_is_committed": ("kill -9", "lost or changed|balance"),
@@ -40,15 +42,40 @@ pytestmark = [
 ]
 
 
+SPLIT_FOUND = {
+    # Of this seed the gateways are killed.
+    "acknowledged_before_kafka_has_it": ("kill -9", 27, 3),
+    "a_writer_passes_over_a_reading": ("link is cut", 1, 1),
+}
+
+
 @pytest.mark.parametrize("planted", FOUND)
 async def test_a_planted_bug_is_found(
     planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kind, said = FOUND[planted]
-    monkeypatch.setenv("PYTHONPATH", str(PLANTED))
-    monkeypatch.setenv("FAULTS_PLANTED", planted)
-    monkeypatch.setattr(scene, "ANSWERS_WITHIN_S", 10.0)
-    monkeypatch.setattr(running, "RESIDENT_MB_MAX", 600)
+    plant(planted, monkeypatch)
     with pytest.raises(AssertionError, match=said) as found:
         await run("embedded", 1, 2, tmp_path, kind)
     assert "repeat it:" in str(found.value)
+
+
+@pytest.mark.kafka
+@pytest.mark.influxdb
+@pytest.mark.mongodb
+@pytest.mark.mosquitto
+@pytest.mark.parametrize("planted", SPLIT_FOUND)
+async def test_a_bug_planted_into_split_roles_is_found(
+    planted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind, seed, faults = SPLIT_FOUND[planted]
+    plant(planted, monkeypatch)
+    with pytest.raises(AssertionError, match="lost or changed"):
+        await run("split", seed, faults, tmp_path, kind)
+
+
+def plant(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PLANTED))
+    monkeypatch.setenv("FAULTS_PLANTED", planted)
+    monkeypatch.setattr(scene, "ANSWERS_WITHIN_S", ANSWERS_WITHIN_S)
+    monkeypatch.setattr(running, "RESIDENT_MB_MAX", 600)
