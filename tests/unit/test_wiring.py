@@ -1,4 +1,4 @@
-"""Stages end when the wiring unwinds, whatever they make of it."""
+"""Stages end when the wiring unwinds, whatever they make of it, and begin in their order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import pytest
+
+from pipewatcher.errors import Lagging
+from pipewatcher.model.readings import Position, covers
+from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.settings import load_settings
 from pipewatcher.wiring import stages, supervision
 
 
@@ -54,3 +60,26 @@ async def test_a_stage_that_ends_on_its_own_stops_everything() -> None:
         async with asyncio.timeout(10):
             await stop.wanted.wait()
     assert isinstance(stop.failures[0], ValueError)
+
+
+async def test_what_waits_is_stored_once_doors_are_open_or_at_the_end(
+    tmp_path: Path,
+) -> None:
+    settings = load_settings(environ={}, data_dir=tmp_path, disk_free_min_mb=0)
+
+    async def take(running: stages.Historian) -> Position:
+        await running.commit_log.append_reading("EQ-1", 0, 1.0, "http:a")
+        return running.commit_log.end()
+
+    async with stages.historian(settings) as running:
+        assert running.writer is not None
+        with pytest.raises(Lagging):
+            await running.writer.stored(await take(running), timeout_s=0.3)
+        running.doors_open.set()
+        await running.writer.stored(running.commit_log.end())
+    async with stages.historian(settings) as running:
+        end = await take(running)
+    store = DuckDBStore(tmp_path / "readings.duckdb")
+    await store.open()
+    assert covers(await store.position(), end)
+    await store.close()
