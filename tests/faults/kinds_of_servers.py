@@ -21,6 +21,7 @@ WITH_SERVERS = SPLIT | {"broker"}
 @kind("a server stands still", WITH_SERVERS)
 async def server_pauses(scene: Scene) -> None:
     scene.note = scene.rng.choice(sorted(scene.servers))
+    await scene.supervise(scene.note)
     await _paused([scene.servers[scene.note]], scene.rng.uniform(0.5, 4))
 
 

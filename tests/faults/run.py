@@ -84,6 +84,9 @@ async def _faults(
             async with asyncio.timeout(FAULT_WITHIN_S):
                 await kind.act(scene)
             log[-1] += f" ({scene.note}; {time.monotonic() - began:.1f} s)"
+            for name in scene.servers:
+                # Kafka gives itself up some time after its disk has failed.
+                await scene.supervise(name)
             took = await scene.all_doors_answer()
             print(f"{log[-1]}, then {took:.1f} s", file=sys.stderr, flush=True)
             report.faults[kind.name] += 1
