@@ -28,8 +28,9 @@ async def server_pauses(scene: Scene) -> None:
 @kind("a Kafka node is killed", SPLIT)
 async def node_killed(scene: Scene) -> None:
     assert scene.kafka is not None
-    others = set(scene.kafka.brokers) - {scene.kafka.controller}
-    await _away(scene, [scene.rng.choice(sorted(others, key=lambda node: node.pid))])
+    controller = scene.kafka.controller
+    others = [node for node in scene.kafka.brokers if node is not controller]
+    await _away(scene, [scene.rng.choice(others)])
 
 
 @kind("Kafka's controller is killed", SPLIT)
