@@ -39,8 +39,12 @@ export function Opened({ item, mayOperate, busy, fault, onApply, onDiscard, onUn
           <p className="quiet">
             {[
               format.bytes(item.bytesTotal),
-              fill(texts.rowsCount, { count: format.count(item.receipt.received) }),
-              fill(texts.sensorsCount, { count: format.count(item.sensors) }),
+              fill(item.receipt.received === 1 ? texts.oneRow : texts.rowsCount, {
+                count: format.count(item.receipt.received),
+              }),
+              fill(item.sensors === 1 ? texts.oneSensor : texts.sensorsCount, {
+                count: format.count(item.sensors),
+              }),
               word(item),
             ].join(" · ")}
           </p>
