@@ -180,6 +180,8 @@ def test_why_a_query_has_no_answer_is_said_as_grafana_shows_it(server: Server) -
             assert body["status"] == "error"
             assert body["errorType"] == ("bad_data" if status == 400 else "execution")
             assert why in body["error"]
+    long = by_get(server, f"/label/{'a' * 201}/values")
+    assert (long.status_code, long.json()["status"]) == (422, "error")
     url = f"{server.url}{API}/query"
     huge = httpx.post(url, data={"query": "1" * 70_000}, headers=AUTH, timeout=60)
     assert huge.status_code == 413

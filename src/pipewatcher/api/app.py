@@ -37,7 +37,7 @@ from pipewatcher.api import (
     users,
 )
 from pipewatcher.api.answers import COMPRESS_BYTES_MIN, GZIP_LEVEL
-from pipewatcher.api.auth import address_of
+from pipewatcher.api.auth import PROMETHEUS_PATH, address_of
 from pipewatcher.api.headers import HostCheck, SecurityHeaders
 from pipewatcher.api.limits import SignInLimit
 from pipewatcher.api.page import page_router
@@ -215,10 +215,12 @@ async def _http(_: Request, error: Exception) -> Response:
     return answer
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     """FastAPI's faults, without echoing what was sent."""
     assert isinstance(error, RequestValidationError)
     faults = error.errors()
+    if request.url.path.startswith(PROMETHEUS_PATH):
+        return prometheus_answers.failed(422, "bad_data", faults[0]["msg"])
     if any(fault["type"] == "json_invalid" for fault in faults):
         return _answer(MalformedRequest("The body is not valid JSON."))
     rejections = [

@@ -100,11 +100,11 @@ async def answered(request: Request, answer: Callable[[Parameters], Awaitable[ob
         known, pairs = answers_of(request), await _pairs(request)
         data = await answer(Parameters(known.promql, known.queries.now(), pairs))
     except BadQuery as error:
-        return _failed(400, "bad_data", str(error))
+        return failed(400, "bad_data", str(error))
     except InvalidRequest as error:
-        return _failed(400, "bad_data", error.detail)
+        return failed(400, "bad_data", error.detail)
     except TooMuch as error:
-        return _failed(422, "execution", str(error))
+        return failed(422, "execution", str(error))
     return await asyncio.to_thread(lambda: compressed(done(data), gzipped=takes_gzip(request)))
 
 
@@ -181,5 +181,5 @@ async def _pairs(request: Request) -> list[tuple[str, str]]:
     return pairs
 
 
-def _failed(status: int, kind: str, why: str) -> Response:
+def failed(status: int, kind: str, why: str) -> Response:
     return json_answer(PrometheusAnswer(status="error", error_type=kind, error=why), status)
