@@ -50,8 +50,16 @@ docs: venv ## build the documentation's site into dist/docs
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
 
 .PHONY: reference
-reference: venv ## make docs/reference.md from the source
+reference: venv ## make the reference pages from the source
 	@$(PYTHON) deploy/dev/reference.py
+
+.PHONY: diagrams
+diagrams: venv ## draw docs/diagrams/*.svg from their Mermaid texts (needs npm and Chromium)
+	@$(PYTHON) deploy/dev/diagrams.py
+
+.PHONY: capacity-figures
+capacity-figures: venv ## make the figures of `pipewatcher capacity` from the load report and benches
+	@$(PYTHON) deploy/dev/capacity_figures.py
 
 .PHONY: screenshots
 screenshots: page ## pictures of every screen into test-results/screenshots (ARGS=--help)

@@ -1,6 +1,7 @@
-"""Writes docs/reference.md: settings, commands, routes, metrics, error codes (`make reference`).
+"""Writes docs/reference.md and docs/pt/reference.md: settings, commands, routes, metrics, error
+codes (`make reference`).
 
-With `--print` it goes to standard output; `tests/unit/test_docs.py` holds the file against it.
+With `--print` both go to standard output; `tests/unit/test_docs.py` holds the files against them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pipewatcher.settings import PREFIX, Settings
 from pipewatcher.settings_openid import OpenIdSettings
 from pipewatcher.sources import mqtt_broker_client
 
-FILE = Path(__file__).parents[2] / "docs/reference.md"
+DOCS = Path(__file__).parents[2] / "docs"
+FILES = {"en": DOCS / "reference.md", "pt": DOCS / "pt/reference.md"}
 REJECTIONS = {
     validate.CODE_INVALID: "a member is missing or breaks a rule; `field` and `reason` say which",
     validate.CODE_IN_FUTURE: "further ahead of our clock than `PIPEWATCHER_FUTURE_MAX_S`",
@@ -114,58 +116,94 @@ def error_codes() -> Iterator[Sequence[object]]:
         yield f"`{code}`", error.status, told, again, error.hint or ""
 
 
-def reference() -> str:
+TEXTS = {
+    "en": {
+        "reference": "Reference",
+        "made": "Made from the source by `make reference`; a test holds it against the source.",
+        "settings": "Settings",
+        "of settings": "By environment, or as TOML with `--config` (`http_port = 8000`); the "
+        "environment wins. A secret may also come as a file: `…_FILE` names it. Empty default: "
+        "not set.",
+        "commands": "Commands",
+        "of commands": "`--help` shows the options. Beside a running server they ask it by the "
+        "Unix socket in the data folder, without one they open the files themselves.",
+        "routes": "Routes",
+        "of routes": "Parameters, bodies and answers stand at `/docs` and in `/openapi.json` of "
+        "every server.",
+        "metrics": "Metrics",
+        "of metrics": "`GET /metrics`, for a token that may read.",
+        "error codes": "Error codes",
+        "of error codes": "`code` of a problem document (`application/problem+json`). Where a time "
+        "stands, sending the same again after it helps, and `Retry-After` says so.",
+        "codes of a reading": "Codes of a single reading, row or line",
+        "heads": "setting|default|what it is|key|command|what it does|route|for|metric|type|"
+        "what it counts|code|status|meaning|again|what to do",
+    },
+    "pt": {
+        "reference": "Referência",
+        "made": "Feita da fonte por `make reference`; um teste a confronta com a fonte. O que está "
+        "dentro das tabelas vem do próprio programa, que fala inglês: ali se procura por nome.",
+        "settings": "Configurações",
+        "of settings": "Pelo ambiente, ou como TOML com `--config` (`http_port = 8000`); o "
+        "ambiente vence. Um segredo pode vir também como arquivo: `…_FILE` o nomeia. Padrão vazio: "
+        "não definido.",
+        "commands": "Comandos",
+        "of commands": "`--help` mostra as opções. Ao lado de um servidor no ar eles lhe perguntam "
+        "pelo socket Unix na pasta de dados; sem um, abrem eles mesmos os arquivos.",
+        "routes": "Rotas",
+        "of routes": "Parâmetros, corpos e respostas estão em `/docs` e em `/openapi.json` de "
+        "todo servidor.",
+        "metrics": "Métricas",
+        "of metrics": "`GET /metrics`, para um token que pode ler.",
+        "error codes": "Códigos de erro",
+        "of error codes": "`code` de um documento de problema (`application/problem+json`). Onde "
+        "há um tempo, enviar o mesmo de novo depois dele ajuda, e `Retry-After` o diz.",
+        "codes of a reading": "Códigos de uma só leitura, linha ou registro",
+        "heads": "configuração|padrão|o que é|chave|comando|o que faz|rota|para|métrica|tipo|"
+        "o que conta|código|status|significado|de novo|o que fazer",
+    },
+}
+
+
+def reference(language: str) -> str:
+    say = TEXTS[language]
+    words = dict(zip(TEXTS["en"]["heads"].split("|"), say["heads"].split("|"), strict=True))
+
+    def made(heads: str, rows: Iterator[Sequence[object]]) -> Iterator[str]:
+        return table([words[head] for head in heads.split("|")], rows)
+
+    def part(name: str) -> tuple[str, ...]:
+        return f"## {say[name]}", "", say[f"of {name}"], ""
+
     lines = [
-        "# Reference",
+        f"# {say['reference']}",
         "",
-        "Made from the source by `make reference`; a test holds it against the source.",
+        say["made"],
         "",
-        "## Settings",
-        "",
-        (
-            "By environment, or as TOML with `--config` (`http_port = 8000`); the environment "
-            "wins. A secret may also come as a file: `…_FILE` names it. Empty default: not set."
-        ),
-        "",
-        *table(("setting", "default", "what it is"), settings()),
+        *part("settings"),
+        *made("setting|default|what it is", settings()),
         "### `[[openid]]`",
         "",
-        *table(("key", "default"), providers()),
-        "## Commands",
+        *made("key|default", providers()),
+        *part("commands"),
+        *made("command|what it does", commands()),
+        *part("routes"),
+        *made("route|what it does|for", routes()),
+        *part("metrics"),
+        *made("metric|type|what it counts", metrics()),
+        *part("error codes"),
+        *made("code|status|meaning|again|what to do", error_codes()),
+        f"### {say['codes of a reading']}",
         "",
-        (
-            "`--help` shows the options. Beside a running server they ask it by the Unix socket in "
-            "the data folder, without one they open the files themselves."
-        ),
-        "",
-        *table(("command", "what it does"), commands()),
-        "## Routes",
-        "",
-        "Parameters, bodies and answers stand at `/docs` and in `/openapi.json` of every server.",
-        "",
-        *table(("route", "what it does", "for"), routes()),
-        "## Metrics",
-        "",
-        "`GET /metrics`, for a token that may read.",
-        "",
-        *table(("metric", "type", "what it counts"), metrics()),
-        "## Error codes",
-        "",
-        (
-            "`code` of a problem document (`application/problem+json`). Where a time stands, "
-            "sending the same again after it helps, and `Retry-After` says so."
-        ),
-        "",
-        *table(("code", "status", "meaning", "again", "what to do"), error_codes()),
-        "### Codes of a single reading, row or line",
-        "",
-        *table(("code", "meaning"), ((f"`{code}`", text) for code, text in REJECTIONS.items())),
+        *made("code|meaning", ((f"`{code}`", text) for code, text in REJECTIONS.items())),
     ]
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    if "--print" in sys.argv:
-        sys.stdout.write(reference())
-    else:
-        FILE.write_text(reference(), "utf-8")
+    printed = "--print" in sys.argv
+    for language, file in FILES.items():
+        if printed:
+            sys.stdout.write(reference(language))
+        else:
+            file.write_text(reference(language), "utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -14,7 +16,14 @@ from pipewatcher.errors import PipeWatcherError
 TOP = Path(__file__).parents[2]
 DOCS = TOP / "docs"
 TRANSLATED = sorted((DOCS / "pt").glob("*.md"))
+ENGLISH_ONLY = {
+    "load-report": "made by `make load-report`",
+    "decisions": "for who changes the source, which is in English",
+    "security": "for who checks the source, likewise",
+}
+"""And why. All other pages have both languages."""
 PAGES = sorted(DOCS.rglob("*.md"))
+REGISTRY = "src/pipewatcher/registry"
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
@@ -52,7 +61,8 @@ def test_the_reference_is_what_the_source_says() -> None:
         check=True,
         env={"PATH": "", "COLUMNS": "80", "PYTHONPATH": str(TOP / "src")},
     ).stdout
-    assert now == text(DOCS / "reference.md"), "something was added or renamed: make reference"
+    written = text(DOCS / "reference.md") + text(DOCS / "pt/reference.md")
+    assert now == written, "something was added or renamed: make reference"
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
@@ -61,6 +71,14 @@ def test_both_languages_have_the_same_pages_of_the_same_shape(page: Path) -> Non
     assert english.is_file()
     assert shape(page) == shape(english)
     assert code(page) == code(english)
+
+
+def test_each_page_is_there_in_both_languages() -> None:
+    english = {page.relative_to(DOCS) for page in PAGES if "pt" not in page.parts}
+    for page in english:
+        folder = page.parts[0]
+        assert folder in ENGLISH_ONLY or (DOCS / "pt" / page).is_file(), page
+    assert all((DOCS / name).exists() for name in ENGLISH_ONLY)
 
 
 def test_what_stands_in_the_menu_is_there_and_each_translated_page_stands_in_it() -> None:
@@ -77,6 +95,60 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.exists(), target
         if anchor and there.suffix == ".md":
             assert anchor in anchors(there), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("name", ["sending-data.md", "vendor-csv.md"])
+@pytest.mark.parametrize("folder", [DOCS, DOCS / "pt"], ids=["en", "pt"])
+def test_each_block_of_code_is_run_or_says_why_not(folder: Path, name: str) -> None:
+    """tests/e2e/test_docs_examples.py runs what is `sh` or `python`."""
+    before = ""
+    fence = False
+    for line in text(folder / name).splitlines():
+        if line.startswith("```"):
+            fence = not fence
+            marked = before.startswith("<!-- not run: ")
+            assert not fence or marked != (line in {"```sh", "```python"}), (line, before)
+            for test in re.findall(r"tests/\S+\.py", before):
+                assert (TOP / test).is_file(), test
+        before = line
+
+
+def test_the_flow_of_node_red_sends_a_reading_where_readings_are_taken() -> None:
+    found = re.search(r"```json\n(\[.*?)```", text(DOCS / "sending-data.md"), re.DOTALL)
+    assert found is not None
+    nodes = {node["id"]: node for node in json.loads(found[1])}
+    assert nodes["pw-send"]["url"].endswith("/api/v1/readings")
+    made = nodes["pw-time"]["func"]
+    assert {"equipmentId", "value", "timestamp"} <= set(re.findall(r"(\w+):", made))
+    wired = [target for node in nodes.values() for wires in node["wires"] for target in wires]
+    assert set(wired) == nodes.keys() - {"pw-time"}
+
+
+def test_each_diagram_is_drawn_from_its_text_and_shown_on_a_page() -> None:
+    shown = "".join(text(page) for page in PAGES)
+    for source in (DOCS / "diagrams").glob("*.mmd"):
+        stamp = hashlib.sha256(source.read_bytes()).hexdigest()
+        assert stamp in source.with_suffix(".svg").read_text("utf-8"), "make diagrams"
+        assert f"diagrams/{source.stem}.svg" in shown, source.name
+
+
+@pytest.mark.parametrize("name", ["store", "store-imports", "commit-log", "registry"])
+def test_the_tables_of_a_diagram_are_those_that_the_source_makes(name: str) -> None:
+    now = subprocess.run(
+        [sys.executable, TOP / "deploy/dev/diagrams.py", "--print", name],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "", "PYTHONPATH": str(TOP / "src")},
+    ).stdout
+    assert now == (DOCS / f"diagrams/{name}.mmd").read_text("utf-8"), "make diagrams"
+
+
+def test_the_collections_of_the_diagram_are_those_that_the_source_names() -> None:
+    source = "".join(path.read_text("utf-8") for path in (TOP / REGISTRY).glob("mongodb*.py"))
+    named = set(re.findall(r'(?:_collection\(|_NAME = )"(\w+)"', source))
+    drawn = (DOCS / "diagrams/mongodb.mmd").read_text("utf-8")
+    assert set(re.findall(r"^    (\w+)$", drawn, re.MULTILINE)) == named
 
 
 def test_each_fault_that_an_operator_can_meet_has_its_run_book() -> None:
@@ -100,9 +172,11 @@ def test_metrics_that_alarms_name_are_there() -> None:
 def test_settings_and_commands_that_pages_name_are_there() -> None:
     reference = text(DOCS / "reference.md")
     for page in [*TRANSLATED, *(DOCS / page.name for page in TRANSLATED)]:
-        for name in re.findall(r"PIPEWATCHER_[A-Z_]+", text(page)):
+        # A token in a sender's own environment is no setting of ours.
+        for name in set(re.findall(r"PIPEWATCHER_[A-Z_]+", text(page))) - {"PIPEWATCHER_TOKEN"}:
             assert f"`{name}`" in reference, name
-        for verb in re.findall(r"(?:^|[`/ ])pipewatcher ((?:token|user) \w+|\w+)", text(page)):
+        verbs = r"(?:^|[`/ ])pipewatcher ((?:token|user|retention) \w+|\w+)"
+        for verb in re.findall(verbs, text(page)):
             if verb not in {"is", "no"}:
                 assert f"`pipewatcher {verb}`" in reference, verb
 

@@ -183,6 +183,10 @@ def _add_commands_that_are_asked_for() -> None:
 
         app.command()(demo)
         app.command()(simulate)
+    if asked & {"capacity", "--help"}:
+        from pipewatcher.cli.capacity import capacity
+
+        app.command()(capacity)
     if asked & {"token", "--help"}:
         from pipewatcher.cli import tokens
 
