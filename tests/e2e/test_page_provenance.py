@@ -102,7 +102,7 @@ def test_a_value_tells_who_wrote_it_and_what_stood_there_before(page: Page, serv
         "href", f"/imports?id={number}"
     )
     assert violations(page) == []
-    row.get_by_role("button", name="Where does the reading").focus()
+    row.get_by_role("button", name="Where from?").focus()
     page.keyboard.press("Enter")
     history = dialog.get_by_role("table", name="Reading of")
     rows = history.get_by_role("row")
@@ -208,4 +208,4 @@ def test_where_what_stood_before_is_not_kept_nobody_is_offered_it(
             rows = page.get_by_role("dialog").get_by_role("row")
             expect(rows.nth(1)).to_contain_text("HTTP, token admin")
             settled(page)
-            expect(page.get_by_role("button", name="Where does")).to_have_count(0)
+            expect(page.get_by_role("button", name="Where from?")).to_have_count(0)

@@ -15,7 +15,7 @@ export const trustEn = {
   origin: "Came by",
   openReadings: "Readings of {time}",
   whereFrom: "Where from?",
-  whereFromOf: "Where does the reading of {time} come from?",
+  whereFromOf: "Where from? The reading of {time}",
   historyOf: "Reading of {time}",
   historyHelp:
     "Newest first, down to the last live write; what is below it is not kept. A write that was undone is gone from here.",

@@ -16,7 +16,7 @@ export const trustPt: typeof trustEn = {
   origin: "Veio por",
   openReadings: "Leituras de {time}",
   whereFrom: "De onde veio?",
-  whereFromOf: "De onde veio a leitura de {time}?",
+  whereFromOf: "De onde veio? A leitura de {time}",
   historyOf: "Leitura de {time}",
   historyHelp:
     "A mais nova primeiro, até a última escrita ao vivo; o que está abaixo dela não é guardado. Uma escrita desfeita não aparece mais aqui.",

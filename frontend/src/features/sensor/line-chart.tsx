@@ -226,7 +226,11 @@ export function LineChart(props: Props) {
       onKeyDown={(event) => {
         const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
         if (event.key === "Escape") setAt(null);
-        if (event.key === "Enter" && event.target === event.currentTarget) open();
+        if (event.key === "Enter" && event.target === event.currentTarget) {
+          // Else the same key presses the first button of what opens.
+          event.preventDefault();
+          open();
+        }
         if (by === undefined) return;
         event.preventDefault();
         const index = at
