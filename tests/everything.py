@@ -23,7 +23,10 @@ async def everything(api: httpx.AsyncClient) -> dict[str, Any]:
         **{name: await ask(api, f"/api/v1/{name}", {}) for name in lists},
         # More and more is expected of a silence that goes on.
         "gaps": [gap | {"expected": gap["end"] and gap["expected"]} for gap in gaps],
-        "balance": [door | {"storedSinceStart": None} for door in doors],
+        "balance": [
+            {name: None if name.endswith("SinceStart") else door[name] for name in door}
+            for door in doors
+        ],
     }
 
 
