@@ -1,4 +1,4 @@
-"""What a screen shows and asks for before it knows anything."""
+"""What each screen shows while it waits, when it cannot be had, and for whom it is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from page_harness import settled, signed_in
 from server import AUTH, Server
@@ -17,6 +17,19 @@ from server import AUTH, Server
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 LOST = range(200, 260)
 """Minutes ago in which EQ-2 sent nothing."""
+SCREENS = {
+    "/": "averages",
+    "/sensors": "averages",
+    "/sensor?id=EQ-2": "series",
+    "/compare?id=EQ-1&id=EQ-2": "series",
+    "/gaps": "gaps",
+    "/imports": "imports",
+    "/dead-letters": "dead-letters",
+    "/notifications": "notifications",
+    "/balance": "status",
+    "/access": "audit",
+}
+"""Each with the call that it cannot do without."""
 
 
 @functools.cache
@@ -40,6 +53,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ]
         sent = httpx.post(f"{server.url}/api/v1/readings", json=rows, headers=AUTH, timeout=60)
         assert sent.status_code == 200
+        person = {"name": "gw", "role": "device"}
+        httpx.post(f"{server.url}/api/v1/tokens", json=person, headers=AUTH).raise_for_status()
         yield server
 
 
@@ -58,6 +73,39 @@ def kept_in(held: list[Route]) -> Callable[[Route], None]:
         held.append(route)
 
     return keep
+
+
+def call_of(path: str) -> str:
+    return f"**/api/v1/{SCREENS[path]}*"
+
+
+@pytest.mark.parametrize("path", SCREENS)
+def test_each_screen_shows_the_shape_of_what_is_on_its_way_and_then_that_it_failed(
+    browser: Browser, server: Server, path: str
+) -> None:
+    with signed_in(browser, server) as page:
+        held: list[Route] = []
+        failing = False
+
+        def hold(route: Route) -> None:
+            if failing:
+                route.fulfill(status=503, json={})
+            else:
+                held.append(route)
+
+        page.route(call_of(path), hold)
+        page.goto(server.url + path, wait_until="commit")
+        expect(page.locator("main .skeleton i").first).to_be_visible()
+        expect(page.locator("main").get_by_role("alert")).to_have_count(0)
+        failing = True
+        for route in held:
+            route.fulfill(status=503, json={})
+        fault = page.locator("main").get_by_role("alert").first
+        expect(fault).to_contain_text("The historian answered 503")
+        page.unroute_all()
+        fault.get_by_role("button", name="Try again").click()
+        expect(page.locator("main").get_by_role("alert")).to_have_count(0)
+        settled(page)
 
 
 def test_nothing_is_said_to_be_whole_before_it_is_known(browser: Browser, server: Server) -> None:
@@ -110,3 +158,58 @@ def test_who_is_not_known_sees_no_bar_and_nothing_is_asked_for_him(
     page.unroute_all()
     expect(page.get_by_label("Password")).to_be_visible()
     context.close()
+
+
+def test_a_viewer_is_told_what_is_not_for_him(browser: Browser, server: Server) -> None:
+    made = httpx.post(
+        f"{server.url}/api/v1/tokens", json={"name": "eye", "role": "viewer"}, headers=AUTH
+    ).json()
+    with signed_in(browser, server, token=made["token"]) as page:
+        page.goto(f"{server.url}/access")
+        told = page.locator("main").get_by_text("Your role may not see this.")
+        expect(told).to_have_count(3)
+        expect(page.locator("main").get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", [*SCREENS, "/?view=means"])
+def test_every_table_stands_with_its_csv(browser: Browser, server: Server, path: str) -> None:
+    with signed_in(browser, server) as page:
+        page.goto(server.url + path)
+        settled(page)
+        page.wait_for_timeout(500)
+        bare = page.evaluate(
+            """() => [...document.querySelectorAll("main table, main [role=grid]")]
+                .filter((table) => table.checkVisibility())
+                .filter((table) => {
+                    const near = [table.closest("section"), document.querySelector(".page-head")];
+                    return !near.some((one) => one && /CSV/.test(one.innerText));
+                })
+                .map((table) => table.innerText.slice(0, 80))"""
+        )
+        assert bare == []
+
+
+def save(page: Page, button: str) -> bytes:
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).first.click()
+    return Path(download.value.path()).read_bytes()
+
+
+def test_every_chart_is_saved_as_a_picture(browser: Browser, server: Server) -> None:
+    png = b"\x89PNG"
+    with signed_in(browser, server) as page:
+        for path, button in (
+            ("/", "Map: PNG"),
+            ("/?view=means", "Means: PNG"),
+            ("/gaps", "When data is missing: PNG"),
+            ("/compare?id=EQ-1&id=EQ-2", "PNG"),
+        ):
+            page.goto(server.url + path)
+            settled(page)
+            assert save(page, button).startswith(png), path
+        page.goto(f"{server.url}/sensor?id=EQ-2")
+        settled(page)
+        page.get_by_role("button", name="Export").click()
+        with page.expect_download() as download:
+            page.get_by_role("menuitem", name="Chart as PNG").click()
+        assert Path(download.value.path()).read_bytes().startswith(png)
