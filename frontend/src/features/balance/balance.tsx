@@ -106,36 +106,36 @@ function Sheet({ status }: { status: StatusPage }) {
           <thead>
             <tr>
               <th>{texts.door}</th>
-              <th>{texts.receivedEver}</th>
-              <th>{texts.sinceStart}</th>
-              <th>{texts.rejectedEver}</th>
-              <th>{texts.sinceStart}</th>
-              <th>{texts.storedEver}</th>
-              <th>{texts.sinceStart}</th>
-              <th>{texts.isNewRow}</th>
-              <th>{texts.identical}</th>
-              <th>{texts.corrected}</th>
-              <th>{texts.repeated}</th>
-              <th>{texts.skippedRows}</th>
-              <th>{texts.unfolded}</th>
+              <th className="num">{texts.receivedEver}</th>
+              <th className="num">{texts.sinceStart}</th>
+              <th className="num">{texts.rejectedEver}</th>
+              <th className="num">{texts.sinceStart}</th>
+              <th className="num">{texts.storedEver}</th>
+              <th className="num">{texts.sinceStart}</th>
+              <th className="num">{texts.isNewRow}</th>
+              <th className="num">{texts.identical}</th>
+              <th className="num">{texts.corrected}</th>
+              <th className="num">{texts.repeated}</th>
+              <th className="num">{texts.skippedRows}</th>
+              <th className="num">{texts.unfolded}</th>
             </tr>
           </thead>
           <tbody>
             {sheet.doors.map((door) => (
               <tr key={door.door}>
                 <td>{door.door}</td>
-                <td>{count(door.received, language)}</td>
-                <td>{count(door.receivedSinceStart, language)}</td>
-                <td>{count(door.rejected, language)}</td>
-                <td>{count(door.rejectedSinceStart, language)}</td>
-                <td>{count(door.stored, language)}</td>
-                <td>{count(door.storedSinceStart, language)}</td>
-                <td>{count(door.new, language)}</td>
-                <td>{count(door.identical, language)}</td>
-                <td>{count(door.corrected, language)}</td>
-                <td>{count(door.repeated, language)}</td>
-                <td>{count(door.skipped, language)}</td>
-                <td>{count(door.unfolded, language)}</td>
+                <td className="num">{count(door.received, language)}</td>
+                <td className="num">{count(door.receivedSinceStart, language)}</td>
+                <td className="num">{count(door.rejected, language)}</td>
+                <td className="num">{count(door.rejectedSinceStart, language)}</td>
+                <td className="num">{count(door.stored, language)}</td>
+                <td className="num">{count(door.storedSinceStart, language)}</td>
+                <td className="num">{count(door.new, language)}</td>
+                <td className="num">{count(door.identical, language)}</td>
+                <td className="num">{count(door.corrected, language)}</td>
+                <td className="num">{count(door.repeated, language)}</td>
+                <td className="num">{count(door.skipped, language)}</td>
+                <td className="num">{count(door.unfolded, language)}</td>
               </tr>
             ))}
           </tbody>

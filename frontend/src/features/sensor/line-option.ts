@@ -182,6 +182,7 @@ function seriesOf(input: LineInput, floor: number): NonNullable<EChartsOption["s
                 // It may lie on a number of the axis, and is the one to be read.
                 backgroundColor: token("--bg1"),
                 padding: [2, 3],
+                lineHeight: 15,
                 formatter: input.meanText,
               },
             },
