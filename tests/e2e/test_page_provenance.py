@@ -175,7 +175,7 @@ def test_our_own_absence_and_what_a_person_says_are_causes_in_words(
     rows = page.locator(".gap-table tbody tr").filter(has_text="EQ-2")
     expect(rows.filter(has_text="PipeWatcher itself was away")).to_have_count(1)
     page.goto(f"{server.url}/sensor?id=EQ-2")
-    gaps = page.get_by_role("region", name="Gaps")
+    gaps = page.get_by_role("region", name="Gaps", exact=True)
     expect(gaps).to_contain_text("PipeWatcher itself was away")
     with httpx.Client(base_url=server.url, headers=AUTH) as api:
         items = api.get("/api/v1/gaps", params={"equipmentId": "EQ-2"}).json()["items"]

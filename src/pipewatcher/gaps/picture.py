@@ -132,9 +132,9 @@ class Picture:
                 continue
             code, start, end = (int(c[at]) for c in (mended.codes, mended.starts, mended.ends))
             met[import_id].add((code, start))
-            left = self._left(code, start, end)
-            if left == end - start:
+            if self._is_whole(code, start, end):
                 continue  # undone since
+            left = self._left(code, start, end)
             gap = self._as_it_was(code, start, end, "filled" if not left else "partly_filled")
             (found[import_id].partly if left else found[import_id].closed).append(gap)
         asked = [(key, mark) for key, mark in self._marks.items() if mark.state == "requested"]
@@ -142,7 +142,7 @@ class Picture:
             for (code, start), mark in asked:
                 if mark.changed_at >= created_at or (code, start) in met[import_id]:
                     continue
-                if self._left(code, start, mark.end) == mark.end - start:
+                if self._is_whole(code, start, mark.end):
                     gap = self._as_it_was(code, start, mark.end, "requested")
                     found[import_id].untouched.append(gap)
         return found
@@ -178,6 +178,12 @@ class Picture:
         starts, ends = self._starts[of], self._ends[of]
         parts = np.minimum(ends, end) - np.maximum(starts, start)
         return int(parts[(parts > 0) & (starts < self._due(code, end))].sum())
+
+    def _is_whole(self, code: int, start: int, end: int) -> bool:
+        """Whether one gap of now has all of it: a reading inside splits a gap, also where both
+        parts are gaps again."""
+        of = self._of(code)
+        return bool(((self._starts[of] <= start) & (self._ends[of] >= end)).any())
 
     def _due(self, code: int, end: int) -> int:
         """Where a span ends for the gaps that begin in it: see `asked_until_of`."""
@@ -216,8 +222,10 @@ class Picture:
         filled: list[tuple[int, int, int]] = []
         reach = -NO_END
         for start, end, origin in spans:
-            first = int(np.searchsorted(starts, start))
+            inside = first = int(np.searchsorted(starts, start))
             last = max(first, int(np.searchsorted(starts, self._due(code, end))))
+            if first and ends[first - 1] > start:
+                first -= 1  # what stood at its start was taken back
             if origin:
                 self._note_closer(code, start, end, origin, starts[first:last], filled)
             if last == first:
@@ -225,10 +233,10 @@ class Picture:
                     filled.append((code, start, end))
                     reach = end
                 continue
-            whole = last - first == 1 and starts[first] == start and ends[first] >= end
+            whole = last - first == 1 and starts[first] <= start and ends[first] >= end
             mark = self._marks.get((code, start))
             if mark is not None and mark.state == "accepted" and origin is None:
-                states[first:last] = ACCEPTED
+                states[inside:last] = ACCEPTED
             elif whole and origin == "":
                 states[first] = max(states[first], REQUESTED)
             elif not whole and origin is not None:

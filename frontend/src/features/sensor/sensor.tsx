@@ -6,14 +6,14 @@ import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useCallback, useEffect, useMemo, useState } from "react";
 
-import { api } from "@/api/client";
+import { api, ApiError } from "@/api/client";
 import { useAverageOf, useMayOperate } from "@/api/queries";
 import { WINDOW_MS, WINDOWS, type WindowName } from "@/api/types";
 import { CopyButton } from "@/components/copy-button";
 import { Icon } from "@/components/icons";
 import { useKeys } from "@/components/keys";
 import { LetterButton } from "@/components/letter-button";
-import { Failure, Nothing } from "@/components/states";
+import { Failure, NotThere, Nothing } from "@/components/states";
 import { fill, useFormat, useSpeech } from "@/i18n/language";
 import { compareLink, useView } from "@/lib/view";
 
@@ -100,6 +100,8 @@ function Known({ id }: { id: string }) {
     retry: false,
     placeholderData: (previous) => previous,
   });
+  // Not every engine knows cadences.
+  const gapsAreKnown = !(ledger.error instanceof ApiError && ledger.error.code === "not_possible");
   const gaps = ledger.data?.items ?? [];
   const open = gaps.filter((gap) => gap.state === "open").map((gap) => gap.id);
   const { request, letter, fault } = useRequest();
@@ -170,13 +172,21 @@ function Known({ id }: { id: string }) {
             onChart={setChart}
             onWindow={setWindow}
           />
-          <GapRows
-            gaps={ledger.data?.items}
-            window={window}
-            now={end === undefined ? Date.now() : Date.parse(end)}
-            mayOperate={mayOperate}
-            onRequest={(ids) => void request(ids)}
-          />
+          {ledger.isError && !ledger.data ? (
+            gapsAreKnown && (
+              <section className="panel" aria-label={texts.gaps}>
+                <NotThere asked={ledger} />
+              </section>
+            )
+          ) : (
+            <GapRows
+              gaps={ledger.data?.items}
+              window={window}
+              now={end === undefined ? Date.now() : Date.parse(end)}
+              mayOperate={mayOperate}
+              onRequest={(ids) => void request(ids)}
+            />
+          )}
         </div>
         <aside className="panel side-panel">
           <Means id={id} window={window} unit={unit} onWindow={setWindow} />
