@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contract.readings_suite import NOON, batches_of
@@ -132,6 +132,7 @@ class World:
         return any(name == sensor and a <= start and b >= end for name, a, b in self.gaps())
 
 
+@settings(max_examples=max(10, settings.default.max_examples // 3))  # each opens stores
 @given(history=steps)
 @example(history=[Sent("A", tuple(range(60)), False), 30, "request", Sent("A", (60,), True)])
 @example(
