@@ -24,7 +24,8 @@ from pipewatcher.promql.errors import BadQuery, TooMuch
 from pipewatcher.promql.evaluate import Found
 from pipewatcher.promql.grid import Grid
 from pipewatcher.promql.parse import parse
-from pipewatcher.promql.syntax import Aggregation, Binary, Number, Selector
+from pipewatcher.promql.syntax import Aggregation, Binary, Call, Number, Selector
+from pipewatcher.promql.tokens import duration
 
 NOON: Micros = 1_769_860_800 * SECOND
 EACH = ("avg", "min", "max", "sum", "count", "last", "present")
@@ -213,6 +214,14 @@ async def test_a_query_means_what_it_means_to_prometheus(query: str, expected: A
         ("-" * 4_000 + "1", "30 deep"),
         ("1+" * 5_000 + "1", "8192 characters"),
         ('{unit=~"' + "a" * 1_001 + '"}', "1000 characters"),
+        ('{unit=~"a)|(?:b"}', "not a regular expression"),
+        ('{unit=~"(?:[^a]{1000}){1000}"}', "not a regular expression"),
+        ('{unit="\\ud800"}', "no character"),
+        ('{unit=~"\\udfff"}', "no character"),
+        ("+".join(["1"] * 102), "100 operators"),
+        ("0x" + "f" * 400, "too large"),
+        ("avg_over_time(pipewatcher_reading[" + "9" * 5_000 + "s])", "64 characters"),
+        ("avg_over_time(pipewatcher_reading[1e999])", "not a duration"),
     ],
 )
 async def test_what_is_not_offered_is_refused_by_its_name(query: str, why: str) -> None:
@@ -221,10 +230,23 @@ async def test_what_is_not_offered_is_refused_by_its_name(query: str, why: str) 
     assert why in str(caught.value)
 
 
-@given(st.text(alphabet="abpiw_{}[]()\"'`\\=~!<>+-*/^%.,:@#0159smhd \n", max_size=60))
-def test_any_text_is_read_or_refused(query: str) -> None:
-    with contextlib.suppress(BadQuery):
-        parse(query)
+PIECES = (
+    *"abpiw_{}[]()\"'`\\=~!<>+-*/^%.,:@#0159smhdx \n",
+    *("pipewatcher_reading", '{unit=~"', "avg_over_time(", "[5m]", " offset ", "sum by (", "0x"),
+    *("\\ud83d", "9" * 400, "1+" * 60, "(" * 20),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=60).map("".join))
+async def test_any_text_is_answered_or_refused(query: str) -> None:
+    with contextlib.suppress(BadQuery, TooMuch):
+        await at(query)
+
+
+@pytest.mark.parametrize("text", ["", "5 m", "m", "5m!", "1e5s", "-5m", "1_000", "nan", "inf", "٣"])
+def test_a_duration_is_read_whole_or_not_at_all(text: str) -> None:
+    with pytest.raises(BadQuery, match="not a duration"):
+        duration(text)
 
 
 def test_what_is_read_has_its_shape() -> None:
@@ -235,7 +257,8 @@ def test_what_is_read_has_its_shape() -> None:
     assert isinstance(found.left, Aggregation)
     assert found.left.labels == ("unit",)
     assert found.left.parameter == Number(3.0)
-    [selector] = found.left.of.arguments  # type: ignore[union-attr]
+    assert isinstance(found.left.of, Call)
+    [selector] = found.left.of.arguments
     assert isinstance(selector, Selector)
     assert (selector.window, selector.offset) == (HOUR + 30 * MINUTE, DAY)
     assert selector.matchers[0].text == "aé"

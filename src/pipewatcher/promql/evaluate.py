@@ -12,6 +12,7 @@ from pipewatcher.promql.errors import BadQuery
 from pipewatcher.promql.grid import Grid, Values
 from pipewatcher.promql.labels import Labels
 from pipewatcher.promql.syntax import (
+    COMPARISONS,
     MATH,
     NAME_LABEL,
     OVER_TIME,
@@ -122,7 +123,7 @@ class _Evaluation:
     def _binary(self, binary: Binary) -> Found:
         left, right = self.of(binary.left), self.of(binary.right)
         operate = _OPERATIONS[binary.operator]
-        compares = binary.operator in _COMPARISONS
+        compares = binary.operator in COMPARISONS
         if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
             if compares and not binary.as_bool:
                 raise BadQuery("between numbers a comparison needs `bool`")
@@ -170,7 +171,7 @@ def _combined(
 ) -> Line:
     result = operate(first, second)
     there = ~(np.isnan(first) | np.isnan(second))
-    if binary.operator in _COMPARISONS:
+    if binary.operator in COMPARISONS:
         if not binary.as_bool:
             return Line(line.labels, np.where(there & (result != 0), kept, np.nan))
         result = result.astype(np.float64)
@@ -265,4 +266,3 @@ _OPERATIONS: dict[str, _Operation] = {
     "<=": np.less_equal,
     ">=": np.greater_equal,
 }
-_COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})

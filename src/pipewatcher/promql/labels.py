@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,34 +33,31 @@ def labels_of(sensor: Sensor) -> Labels:
 
 def chosen(matchers: Sequence[Matcher], series: Sequence[Labels]) -> list[Labels]:
     """Those that every matcher allows; a label that is not there is the empty text."""
-    kept = np.ones(len(series), np.bool_)
+    kept = list(series)
     for matcher in matchers:
-        values = pa.array([labels.get(matcher.label, "") for labels in series], pa.string())
-        kept &= _same(values, matcher) != matcher.negated
-    return [labels for labels, keep in zip(series, kept.tolist(), strict=True) if keep]
+        values = [labels.get(matcher.label, "") for labels in kept]
+        if matcher.is_pattern:
+            same = _matches(pa.array(values, pa.string()), matcher.text)
+        else:
+            same = [value == matcher.text for value in values]
+        kept = [labels for labels, s in zip(kept, same, strict=True) if s != matcher.negated]
+    return kept
 
 
 def check_pattern(text: str) -> None:
     """Raises `BadQuery`."""
     if len(text) > PATTERN_CHARACTERS_MAX:
         raise BadQuery(f"a regular expression has at most {PATTERN_CHARACTERS_MAX} characters")
+    nothing = pa.array([""], pa.string())
     try:
-        _matches(pa.array([""], pa.string()), text)
+        pc.match_substring_regex(nothing, text)  # `a)|(b` is a pattern in parentheses only
+        _matches(nothing, text)
     except pa.ArrowInvalid as error:
         raise BadQuery(f"not a regular expression: {text!r}: {error}") from None
 
 
-def _same(values: pa.Array, matcher: Matcher) -> npt.NDArray[np.bool_]:
-    if matcher.is_pattern:
-        return _matches(values, matcher.text)
-    same: npt.NDArray[np.bool_] = pc.equal(values, matcher.text).to_numpy(zero_copy_only=False)
-    return same
-
-
-def _matches(values: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:
+def _matches(values: pa.Array, pattern: str) -> list[bool]:
     """By RE2, as Prometheus does: of linear time, whatever the pattern."""
     whole = rf"\A(?s:{pattern})\z"
-    found: npt.NDArray[np.bool_] = pc.match_substring_regex(values, whole).to_numpy(
-        zero_copy_only=False
-    )
+    found: list[bool] = pc.match_substring_regex(values, whole).to_pylist()
     return found

@@ -7,6 +7,7 @@ from pipewatcher.promql.errors import BadQuery
 from pipewatcher.promql.labels import check_pattern
 from pipewatcher.promql.syntax import (
     AGGREGATIONS,
+    COMPARISONS,
     MATH,
     METRIC,
     NAME_LABEL,
@@ -26,13 +27,13 @@ from pipewatcher.promql.tokens import Token, duration, tokens, unquoted
 
 QUERY_CHARACTERS_MAX = 8_192
 DEPTH_MAX = 30
+OPERATIONS_MAX = 100
 _PRECEDENCE = {
-    **dict.fromkeys(("==", "!=", "<", ">", "<=", ">="), 1),
+    **dict.fromkeys(COMPARISONS, 1),
     **dict.fromkeys(("+", "-"), 2),
     **dict.fromkeys(("*", "/", "%"), 3),
     "^": 4,
 }
-_COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 _MATCHES = frozenset({"=", "!=", "=~", "!~"})
 _SETS = frozenset({"and", "or", "unless", "on", "ignoring", "group_left", "group_right"})
 _NUMBERS = {"inf": float("inf"), "nan": float("nan")}
@@ -63,6 +64,7 @@ class _Parser:
         self._tokens = tokens(query)
         self._at = 0
         self._depth = 0
+        self._operations = 0
 
     @property
     def _next(self) -> Token:
@@ -96,8 +98,11 @@ class _Parser:
             precedence = _PRECEDENCE.get(operator, 0)
             if precedence < least:
                 break
+            self._operations += 1
+            if self._operations > OPERATIONS_MAX:
+                raise BadQuery(f"a query has at most {OPERATIONS_MAX} operators")
             self._at += 1
-            as_bool = operator in _COMPARISONS and self._take("bool") is not None
+            as_bool = operator in COMPARISONS and self._take("bool") is not None
             # Only ^ goes from right to left.
             right = self.expression(precedence if operator == "^" else precedence + 1)
             _no_ranges(left, right)
@@ -247,7 +252,12 @@ def _no_ranges(*expressions: Expression) -> None:
 
 
 def _number(text: str) -> float:
-    return float(int(text, 16)) if text[:2].lower() == "0x" else float(text)
+    if text[:2].lower() != "0x":
+        return float(text)
+    number = int(text, 16)
+    if number >= 2**63:
+        raise BadQuery(f"{text} is too large")
+    return float(number)
 
 
 def _matcher(label: str, operator: str, text: str) -> Matcher:

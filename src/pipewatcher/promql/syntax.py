@@ -17,6 +17,7 @@ OVER_TIME = frozenset(
 AGGREGATIONS = frozenset({"sum", "avg", "min", "max", "count", "group", "topk", "bottomk"})
 WITH_PARAMETER = frozenset({"topk", "bottomk"})
 MATH = frozenset({"abs", "ceil", "floor", "round", "sqrt", "ln", "log2", "log10", "exp"})
+COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">="})
 OTHERS = frozenset({"time", "vector", "scalar", "sort", "sort_desc"})
 
 

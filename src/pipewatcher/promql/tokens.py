@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from enum import StrEnum
 
 from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
 from pipewatcher.promql.errors import BadQuery
 
-Kind: TypeAlias = Literal["name", "number", "duration", "text", "mark", "end"]
 
-_SPACE = r"(?:\s|#[^\n]*)*"
+class Kind(StrEnum):
+    """Each but `END` is a group of `_TOKEN`."""
+
+    NAME = "name"
+    NUMBER = "number"
+    DURATION = "duration"
+    TEXT = "text"
+    MARK = "mark"
+    END = "end"
+
+
+_SPACE = re.compile(r"(?:\s|#[^\n]*)*")
 _TOKEN = re.compile(
     r"""
     (?P<duration>(?:[0-9]+(?:ms|[smhdwy]))+)(?![a-zA-Z0-9_])
@@ -22,7 +32,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_DURATION = re.compile(r"(?:[0-9]+(?:ms|[smhdwy]))+")
 _DURATION_PART = re.compile(r"([0-9]+)(ms|[smhdwy])")
+_SECONDS = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+DURATION_CHARACTERS_MAX = 64
 _UNITS = {
     "ms": SECOND // 1_000,
     "s": SECOND,
@@ -47,33 +60,31 @@ class Token:
 def tokens(query: str) -> list[Token]:
     """With an `end` at the end. Raises `BadQuery`."""
     found: list[Token] = []
-    space = re.compile(_SPACE)
     at = 0
     while True:
-        skipped = space.match(query, at)
-        at = skipped.end() if skipped else at
+        if skipped := _SPACE.match(query, at):
+            at = skipped.end()
         if at == len(query):
-            found.append(Token("end", "", at))
+            found.append(Token(Kind.END, "", at))
             return found
         match = _TOKEN.match(query, at)
         if match is None or match.lastgroup is None:
             raise BadQuery(f"unexpected character at position {at + 1}: {query[at]!r}")
-        kind: Kind = match.lastgroup  # type: ignore[assignment]
-        found.append(Token(kind, match[0], at))
+        found.append(Token(Kind(match.lastgroup), match[0], at))
         at = match.end()
 
 
 def duration(text: str) -> Micros:
     """`1h30m`, or a number of seconds. Raises `BadQuery`."""
-    parts = _DURATION_PART.findall(text)
-    if parts:
-        length = sum(int(count) * _UNITS[unit] for count, unit in parts)
+    if len(text) > DURATION_CHARACTERS_MAX:
+        raise BadQuery(f"a duration has at most {DURATION_CHARACTERS_MAX} characters")
+    if _DURATION.fullmatch(text):
+        length = sum(int(count) * _UNITS[unit] for count, unit in _DURATION_PART.findall(text))
+    elif _SECONDS.fullmatch(text):
+        length = round(float(text) * SECOND)
     else:
-        try:
-            length = round(float(text) * SECOND)
-        except (ValueError, OverflowError):
-            raise BadQuery(f"not a duration: {text}") from None
-    if not 0 <= length <= DURATION_MAX:
+        raise BadQuery(f"not a duration: {text}")
+    if length > DURATION_MAX:
         raise BadQuery(f"a duration is at most ten years: {text}")
     return length
 
@@ -90,4 +101,7 @@ def _unescaped(match: re.Match[str]) -> str:
         raise BadQuery(f"unknown escape in a text: \\{other}")
     if simple is not None:
         return _ESCAPED.get(simple, simple)
-    return chr(int(byte or code, 16))
+    character = chr(int(byte or code, 16))
+    if "\ud800" <= character <= "\udfff":
+        raise BadQuery(f"no character: {match[0]}")
+    return character
