@@ -13,7 +13,6 @@ from pipewatcher.promql.grid import Grid, Values
 from pipewatcher.promql.labels import Labels
 from pipewatcher.promql.syntax import (
     COMPARISONS,
-    MATH,
     NAME_LABEL,
     OVER_TIME,
     Aggregation,
@@ -38,8 +37,6 @@ Vector: TypeAlias = list[Line]
 Found: TypeAlias = Vector | Values
 """Series, or one value for each instant."""
 Fetched: TypeAlias = Mapping[tuple[str | None, Selector], Vector]
-
-RANKED_MAX = 1_000
 
 
 def evaluate(expression: Expression, grid: Grid, fetched: Fetched) -> Found:
@@ -72,43 +69,45 @@ class _Evaluation:
         function = call.function
         if function == "time":
             return self._grid.instants / 1e6
-        first = call.arguments[0]
+        first, *others = call.arguments
         if function in OVER_TIME:
             assert isinstance(first, Selector)
             lines = self._fetched[function, first]
             if function == "last_over_time":
                 return lines
             return [Line(_without_name(line.labels), line.values) for line in lines]
-        found = self.of(first)
         if function == "vector":
-            return [Line({}, self._scalar(first, "vector"))]
-        if isinstance(found, np.ndarray):
-            raise BadQuery(f"`{function}` wants series, not a number")
+            return [Line({}, self._number(first, function))]
+        found = self._series(first, function)
         if function == "scalar":
-            return found[0].values if len(found) == 1 else self._grid.empty()
+            return _only(found, self._grid)
         if function in {"sort", "sort_desc"}:
             return _sorted(found, descending=function == "sort_desc")
-        if function == "round" and len(call.arguments) == 2:
-            to = self._scalar(call.arguments[1], "round")
-            return _each(found, lambda values: np.floor(values / to + 0.5) * to)
-        assert function in MATH
-        return _each(found, _MATH[function])
+        if not others:
+            return _each(found, _MATH[function])
+        # By the inverse, as Prometheus does: 0.3 to the nearest 0.1 is 0.3.
+        parts = 1 / self._number(others[0], function)
+        return _each(found, lambda values: np.floor(values * parts + 0.5) / parts)
 
-    def _scalar(self, expression: Expression, what: str) -> Values:
+    def _number(self, expression: Expression, what: str) -> Values:
         found = self.of(expression)
         if not isinstance(found, np.ndarray):
             raise BadQuery(f"`{what}` wants a number there, not series")
         return found
 
-    def _aggregation(self, aggregation: Aggregation) -> Vector:
-        found = self.of(aggregation.of)
+    def _series(self, expression: Expression, what: str) -> Vector:
+        found = self.of(expression)
         if isinstance(found, np.ndarray):
-            raise BadQuery(f"`{aggregation.function}` wants series, not a number")
+            raise BadQuery(f"`{what}` wants series, not a number")
+        return found
+
+    def _aggregation(self, aggregation: Aggregation) -> Vector:
+        found = self._series(aggregation.of, aggregation.function)
         groups: dict[tuple[tuple[str, str], ...], Vector] = {}
         for line in found:
             groups.setdefault(_group_of(line.labels, aggregation), []).append(line)
         if aggregation.parameter is not None:
-            count = self._scalar(aggregation.parameter, aggregation.function)
+            count = self._number(aggregation.parameter, aggregation.function)
             return [
                 kept
                 for lines in groups.values()
@@ -147,23 +146,14 @@ def _with_number(left: Found, right: Found, binary: Binary, operate: _Operation)
 
 
 def _one_to_one(left: Vector, right: Vector, binary: Binary, operate: _Operation) -> Vector:
-    """Series with the same labels, but for the metric's name."""
-    others: dict[tuple[tuple[str, str], ...], Line] = {}
-    for line in right:
-        if others.setdefault(_key(line), line) is not line:
-            raise BadQuery("several series on the right have the same labels")
-    seen = set()
-    found = []
-    for line in left:
-        key = _key(line)
-        if key in seen:
-            raise BadQuery("several series on the left have the same labels")
-        seen.add(key)
-        if key in others:
-            found.append(
-                _combined(line, line.values, others[key].values, binary, operate, kept=line.values)
-            )
-    return found
+    """Series with the same labels, but for the metric's name; as there is one metric, no two of a
+    side have the same."""
+    others = {_key(line): line.values for line in right}
+    return [
+        _combined(line, line.values, others[key], binary, operate, kept=line.values)
+        for line in left
+        if (key := _key(line)) in others
+    ]
 
 
 def _combined(
@@ -189,11 +179,19 @@ def _ranked(lines: Vector, count: Values, *, lowest: bool) -> Vector:
     stacked = np.stack([line.values for line in lines])
     keys = np.where(np.isnan(stacked), np.inf, stacked if lowest else -stacked)
     place = keys.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
-    wanted = np.clip(np.nan_to_num(count), 0, RANKED_MAX)
-    kept = np.where(place < wanted, stacked, np.nan)
+    kept = np.where(place < np.trunc(count), stacked, np.nan)
     there = ~np.isnan(kept).all(axis=1)
     order = sorted(np.flatnonzero(there).tolist(), key=lambda row: int(place[row, -1]))
     return [Line(lines[row].labels, kept[row]) for row in order]
+
+
+def _only(lines: Vector, grid: Grid) -> Values:
+    """The value of the one line that has any, at each instant."""
+    if not lines:
+        return grid.empty()
+    stacked = np.stack([line.values for line in lines])
+    single = (~np.isnan(stacked)).sum(axis=0) == 1
+    return np.where(single, np.nansum(stacked, axis=0), np.nan)
 
 
 def _sorted(lines: Vector, *, descending: bool) -> Vector:
