@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipewatcher.errors import Busy
+from pipewatcher.model.plant import Sensor
 from pipewatcher.model.time import DAY, HOUR, MINUTE, SECOND, Micros
 from pipewatcher.promql import ask
 from pipewatcher.promql import grid as grid_module
@@ -260,6 +261,12 @@ async def test_what_would_be_too_much_is_said_before_it_is_done(
         await Asker(many).ask("1", Grid(NOON, NOON + DAY, SECOND))
     with pytest.raises(TooMuch, match="selectors"):
         await at("+".join(f"a{n}" for n in range(11)))
+    with pytest.raises(TooMuch, match="selectors"):
+        await Asker(PLANT).series(["up"] * 11)
+    monkeypatch.setattr(ask, "POINTS_MAX", 100)
+    with pytest.raises(TooMuch, match="points in an answer"):
+        await at("pipewatcher_reading", NOON, many)
+    monkeypatch.undo()
     long = Readings([("EQ-1", NOON + n, 1.0) for n in range(ask.READINGS_MAX + 1)])
     with pytest.raises(TooMuch, match="avg_over_time"):
         await Asker(long).ask("pipewatcher_reading", hour)
@@ -277,3 +284,20 @@ async def test_who_waits_too_long_in_line_is_told_to_come_back(
     monkeypatch.setattr(ask, "WAITING_MAX", 0)
     with pytest.raises(Busy):
         await at("1")
+    with pytest.raises(Busy):
+        await Asker(PLANT).series([])
+
+
+async def test_the_sensors_are_asked_for_once_in_a_query() -> None:
+    class Counted(Readings):
+        asked = 0
+
+        async def sensors(self) -> list[Sensor]:
+            self.asked += 1
+            return await super().sensors()
+
+    source = Counted(PLANT.rows)
+    await at('pipewatcher_reading - avg_over_time({equipmentId="EQ-1"}[1m])', source=source)
+    assert source.asked == 1
+    await at("1+1", source=source)
+    assert source.asked == 1

@@ -22,7 +22,6 @@ from pipewatcher.promql.errors import BadQuery, TooMuch
 from pipewatcher.promql.evaluate import Found
 from pipewatcher.promql.grid import Grid, Values
 from pipewatcher.promql.labels import Labels
-from pipewatcher.promql.parse import parse_selector
 from pipewatcher.promql.tokens import duration
 from pipewatcher.validate import ReadingFault, parse_timestamp
 
@@ -89,9 +88,7 @@ class Parameters:
 
     async def chosen(self) -> list[Labels]:
         """Of the sensors that a `match[]` chooses; of all, when there is none."""
-        return await self.asker.series(
-            [parse_selector(text) for text in self._texts.get("match[]", []) if text]
-        )
+        return await self.asker.series([text for text in self._texts.get("match[]", []) if text])
 
 
 async def answered(request: Request, answer: Callable[[Parameters], Awaitable[object]]) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -16,11 +16,11 @@ from pipewatcher.model.plant import Sensor
 from pipewatcher.model.readings import StoredReading
 from pipewatcher.model.time import MINUTE, Micros
 from pipewatcher.promql.errors import TooMuch
-from pipewatcher.promql.evaluate import Found, Line, Vector, evaluate
+from pipewatcher.promql.evaluate import Fetched, Found, Line, Vector, evaluate
 from pipewatcher.promql.grid import Grid, of_average, over_time, standing
 from pipewatcher.promql.labels import ID_LABEL, Labels, chosen, labels_of
-from pipewatcher.promql.parse import parse
-from pipewatcher.promql.syntax import METRIC, Matcher, Selector, selectors
+from pipewatcher.promql.parse import parse, parse_selector
+from pipewatcher.promql.syntax import METRIC, Expression, Selector, selectors
 
 INSTANTS_MAX = 11_000
 """As Prometheus has it."""
@@ -67,27 +67,29 @@ class Asker:
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
 
-    async def series(self, selections: Sequence[Sequence[Matcher]]) -> list[Labels]:
-        """The labels of every sensor that one of them chooses; of all sensors without any."""
-        sensors = await self._source.sensors()
-        return await asyncio.to_thread(_labels_of_any, sensors, selections)
+    async def series(self, selected: Sequence[str]) -> list[Labels]:
+        """The labels of every sensor that one of the selectors chooses; of all sensors without
+        any. Raises `BadQuery`, `TooMuch`, or `Busy` when too many others ask."""
+        if len(selected) > SELECTORS_MAX:
+            raise TooMuch(f"at most {SELECTORS_MAX} selectors in a query")
+        async with self._turn():
+            sensors = await self._source.sensors()
+            return await asyncio.to_thread(_chosen_by_any, sensors, selected)
 
     async def ask(self, query: str, grid: Grid) -> Found:
         """Raises `BadQuery`, `TooMuch`, or `Busy` when too many others ask."""
         if grid.size > INSTANTS_MAX:
             raise TooMuch(f"at most {INSTANTS_MAX} points per timeseries; take a wider step")
-        expression = parse(query)
-        wanted = dict.fromkeys(selectors(expression))
-        if len(wanted) > SELECTORS_MAX:
-            raise TooMuch(f"at most {SELECTORS_MAX} selectors in a query")
         async with self._turn():
-            fetched = {(f, one): await self._fetch(f, one, grid) for f, one in wanted}
-            found = await asyncio.to_thread(evaluate, expression, grid, fetched)
-        if not isinstance(found, np.ndarray):
-            points = sum(int((~np.isnan(line.values)).sum()) for line in found)
-            if points > POINTS_MAX:
-                raise TooMuch(f"at most {POINTS_MAX} points in an answer; take a wider step")
-        return found
+            # RE2 may take a second to read a pattern.
+            expression = await asyncio.to_thread(parse, query)
+            wanted = dict.fromkeys(selectors(expression))
+            if len(wanted) > SELECTORS_MAX:
+                raise TooMuch(f"at most {SELECTORS_MAX} selectors in a query")
+            sensors = await self._source.sensors() if wanted else []
+            every = await asyncio.to_thread(_labels_of_each, sensors)
+            fetched = {(f, one): await self._fetch(f, one, grid, every) for f, one in wanted}
+            return await asyncio.to_thread(_worked_out, expression, grid, fetched)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -103,8 +105,10 @@ class Asker:
         finally:
             self._turns.release()
 
-    async def _fetch(self, function: str | None, selector: Selector, grid: Grid) -> Vector:
-        series = await self.series([selector.matchers])
+    async def _fetch(
+        self, function: str | None, selector: Selector, grid: Grid, every: Sequence[Labels]
+    ) -> Vector:
+        series = await asyncio.to_thread(chosen, selector.matchers, every)
         if grid.size == 1:
             return await self._at_one_instant(function, selector, grid, series)
         if len(series) > SENSORS_OF_RANGE_MAX:
@@ -122,20 +126,21 @@ class Asker:
     ) -> Vector:
         """Of all sensors by one question, from rollups as the averages of the page."""
         at = grid.start - selector.offset
-        values: dict[str, float | None]
         if selector.window is None or function is None:
             holds = await self._source.hold_limits()
             figures = await self._source.figures(at - MINUTE, at + 1)
-            values = {
-                figure.equipment_id: figure.last_value
-                for figure in figures
-                if figure.last_time is not None
-                and at - figure.last_time <= holds.get(figure.equipment_id, LOOKBACK)
-            }
+
+            def value(figure: SensorAverage) -> float | None:
+                hold = holds.get(figure.equipment_id, LOOKBACK)
+                stands = figure.last_time is not None and at - figure.last_time <= hold
+                return figure.last_value if stands else None
         else:
             figures = await self._source.figures(at - selector.window, at)
-            values = {figure.equipment_id: of_average(function, figure) for figure in figures}
-        return await asyncio.to_thread(_lines_of, series, values)
+
+            def value(figure: SensorAverage) -> float | None:
+                return of_average(function, figure)
+
+        return await asyncio.to_thread(_lines_of, series, figures, value)
 
     async def _by_bucket(
         self, function: str, selector: Selector, grid: Grid, series: Sequence[Labels]
@@ -155,7 +160,7 @@ class Asker:
                 "multiples of one another"
             )
             readings = await self._readings(ids, start, end, hint)
-            buckets = {name: [_as_bucket(one) for one in of] for name, of in readings.items()}
+            buckets = await asyncio.to_thread(_as_buckets, readings)
 
         def lines() -> Vector:
             return [
@@ -207,12 +212,30 @@ class Asker:
         return found
 
 
+def _worked_out(expression: Expression, grid: Grid, fetched: Fetched) -> Found:
+    found = evaluate(expression, grid, fetched)
+    if not isinstance(found, np.ndarray):
+        points = sum(int((~np.isnan(line.values)).sum()) for line in found)
+        if points > POINTS_MAX:
+            raise TooMuch(f"at most {POINTS_MAX} points in an answer; take a wider step")
+    return found
+
+
+def _as_buckets(readings: Mapping[str, Sequence[StoredReading]]) -> dict[str, list[Bucket]]:
+    return {name: [_as_bucket(one) for one in of] for name, of in readings.items()}
+
+
 def _as_bucket(reading: StoredReading) -> Bucket:
     value = reading.value
     return Bucket(start=reading.event_time, mean=value, min=value, max=value, count=1, imported=0)
 
 
-def _lines_of(series: Sequence[Labels], values: Mapping[str, float | None]) -> Vector:
+def _lines_of(
+    series: Sequence[Labels],
+    figures: Sequence[SensorAverage],
+    value_of: Callable[[SensorAverage], float | None],
+) -> Vector:
+    values = {figure.equipment_id: value_of(figure) for figure in figures}
     found = []
     for labels in series:
         value = values.get(labels[ID_LABEL])
@@ -221,13 +244,17 @@ def _lines_of(series: Sequence[Labels], values: Mapping[str, float | None]) -> V
     return found
 
 
-def _labels_of_any(
-    sensors: Sequence[Sensor], selections: Sequence[Sequence[Matcher]]
-) -> list[Labels]:
-    series = [labels_of(sensor) for sensor in sensors]
-    if not selections:
-        return series
+def _labels_of_each(sensors: Sequence[Sensor]) -> list[Labels]:
+    return [labels_of(sensor) for sensor in sensors]
+
+
+def _chosen_by_any(sensors: Sequence[Sensor], selected: Sequence[str]) -> list[Labels]:
+    every = _labels_of_each(sensors)
+    if not selected:
+        return every
     found = {
-        labels[ID_LABEL]: labels for matchers in selections for labels in chosen(matchers, series)
+        labels[ID_LABEL]: labels
+        for text in selected
+        for labels in chosen(parse_selector(text), every)
     }
     return list(found.values())
