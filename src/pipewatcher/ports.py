@@ -216,7 +216,7 @@ class ReadingsStore(Protocol):
     async def await_filling(self, silences: Sequence[tuple[str, Micros, Micros]]) -> None:
         """Names silences that go on, `(equipment_id, start, now)`: what comes into them from now
         on, also in order, is told by `gaps` as what mended them. Durable when it returns; naming
-        one again changes nothing. Raises `NotPossible` where gaps are not known."""
+        one again replaces its end. Raises `NotPossible` where gaps are not known."""
         ...
 
     async def series(

@@ -448,8 +448,8 @@ class ReadingsSuite:
         await store.append(batches_of(self.every_minute("EQ-1", range(30))), {0: 1})
         await store.settle()
         silence = ("EQ-1", NOON + 29 * MINUTE, NOON + 50 * MINUTE)
+        await store.await_filling([("EQ-1", NOON + 29 * MINUTE, NOON + 40 * MINUTE)])
         await store.await_filling([silence, ("EQ-unknown", NOON, NOON + HOUR)])
-        await store.await_filling([silence])
         for position, minutes in enumerate([range(30, 45), range(45, 60), range(60, 70)], start=2):
             rows = self.every_minute("EQ-1", minutes, "import:4")
             await store.append(batches_of(rows), {0: position})

@@ -1,8 +1,10 @@
 from pathlib import Path
 
-from contract.readings_suite import ReadingsSuite
+from contract.readings_suite import NOON, ReadingsSuite, batches_of
 from pipewatcher.model.readings import Features
+from pipewatcher.model.time import HOUR, MINUTE
 from pipewatcher.readings.duckdb import DuckDBStore
+from pipewatcher.readings.duckdb_sql.cursor import one
 
 
 class TestDuckDBReadings(ReadingsSuite):
@@ -19,3 +21,13 @@ class TestDuckDBReadings(ReadingsSuite):
         await store.open()
         assert store.features == self.features
         return store
+
+    async def test_a_silence_that_is_asked_for_again_and_again_is_kept_once(
+        self, store: DuckDBStore
+    ) -> None:
+        await store.append(batches_of(self.every_minute("EQ-1", range(30))), {0: 1})
+        for asked in range(5):
+            now = NOON + HOUR + asked * MINUTE
+            await store.await_filling([("EQ-1", NOON + 29 * MINUTE, now)])
+        kept = await store._ask(lambda cursor: one(cursor, "SELECT count(*) FROM awaited"))
+        assert kept == (1,)

@@ -9,15 +9,22 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from pipewatcher.model.time import Micros
-from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert
+from pipewatcher.readings.duckdb_sql.cursor import Cursor, insert, one
 
 
 def await_filling(cursor: Cursor, spans: Sequence[tuple[int, Micros, Micros]]) -> None:
-    """Sensor, start, end."""
+    """Sensor, start, end. A silence that is asked for again replaces what it was."""
+    columns = zip(("sensor", "start_time", "end_time"), zip(*spans, strict=True), strict=True)
+    table = pa.table({name: list(column) for name, column in columns})
     cursor.execute("BEGIN")
     try:
-        columns = zip(("sensor", "start_time", "end_time"), zip(*spans, strict=True), strict=True)
-        insert(cursor, "awaited", pa.table({name: list(column) for name, column in columns}))
+        cursor.register("asked", table)
+        cursor.execute(
+            "DELETE FROM awaited USING asked WHERE awaited.sensor = asked.sensor "
+            "AND awaited.start_time = asked.start_time"
+        )
+        cursor.unregister("asked")
+        insert(cursor, "awaited", table)
         cursor.execute("COMMIT")
     except BaseException:
         cursor.execute("ROLLBACK")
@@ -27,6 +34,10 @@ def await_filling(cursor: Cursor, spans: Sequence[tuple[int, Micros, Micros]]) -
 def note_filled(cursor: Cursor, first: Micros, last: Micros, now: Micros) -> None:
     """Adds to `mended` what `incoming`, from `first` to `last`, brings behind the newest reading of
     its sensor. `latest` must still be what it was."""
+    met = "FROM awaited WHERE end_time > $1 AND start_time < $2"
+    # Of nearly every fold: nobody waits for it, and it is to cost nothing.
+    if not one(cursor, f"SELECT count(*) {met}", [first, last])[0]:
+        return
     cursor.execute(
         """
         INSERT INTO mended
