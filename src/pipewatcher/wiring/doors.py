@@ -82,11 +82,11 @@ async def serve(
                 await run_in(doors, running.uptime.run(), running.stop)
             for broker in running.brokers:
                 await run_in(doors, broker.run(), running.stop)
+            running.doors_open.set()
             if started is not None:
                 told = started(running, opened)
                 if inspect.isawaitable(told):
                     await told
-            running.doors_open.set()
             await server.serve([*plain, local])
             stopping.cancel()
         if running.stop.failures:
