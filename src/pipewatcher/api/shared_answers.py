@@ -18,6 +18,7 @@ class _Body:
     """What equal questions share; whoever sends a response adds headers of his own to it."""
 
     content: bytes
+    status: int
     headers: list[tuple[bytes, bytes]]
 
 
@@ -34,7 +35,7 @@ class SharedAnswers:
             self._waiting[question] = made
         # Who hangs up does not take it from the others.
         body = await asyncio.shield(made)
-        response = Response(body.content)
+        response = Response(body.content, body.status)
         response.raw_headers = list(body.headers)
         return response
 
@@ -49,6 +50,6 @@ class SharedAnswers:
         self._begun[question] = self._waiting.pop(question)
         try:
             response = await answer()
-            return _Body(bytes(response.body), list(response.raw_headers))
+            return _Body(bytes(response.body), response.status_code, list(response.raw_headers))
         finally:
             del self._begun[question]
