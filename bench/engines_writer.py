@@ -45,6 +45,7 @@ from pipewatcher.readings.influxdb_lines import points_of
 from pipewatcher.writer import Writer
 from servers.influxdb import PASSWORD, USER, InfluxDB
 from servers.kafka import KafkaCluster
+from waiting import eventually
 
 CORES = sorted(os.sched_getaffinity(0))
 TURNS = 5
@@ -207,15 +208,16 @@ async def drain(kafka_url: str, influxdb_url: str) -> None:
     tail = await log.tail()
     writer = Writer(log, store, _refused)
     writing = asyncio.create_task(writer.run())
-    while not writer.counts.stored:  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    await eventually(lambda: writer.counts.stored, None, every_s=0.005)
     first, began, cpu = writer.counts.stored, time.monotonic(), time.process_time()
-    while writer.counts.stored < sum(tail.values()):  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    await eventually(lambda: writer.counts.stored >= sum(tail.values()), None, every_s=0.005)
     took, cpu = time.monotonic() - began, time.process_time() - cpu
     print("TOOK", took, cpu, writer.counts.stored - first)
-    while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+
+    async def is_acked() -> bool:
+        return covers(await log.acked("writer"), tail)
+
+    await eventually(is_acked)
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
     await store.close()

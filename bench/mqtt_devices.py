@@ -197,7 +197,7 @@ class Load:
 
     async def answered(self) -> None:
         async with asyncio.timeout(60):
-            while any(device.sent for device in self.devices):  # noqa: ASYNC110
+            while any(device.sent for device in self.devices):  # noqa: ASYNC110 - it is many of them
                 await asyncio.sleep(0.01)
 
 

@@ -45,12 +45,14 @@ from pipewatcher.readings.influxdb import InfluxDBStore
 from server import TOKEN, Server
 from servers.influxdb import InfluxDB
 from servers.kafka import KafkaCluster
+from waiting import eventually
 
 TOP = Path(__file__).parents[1]
 OUT = TOP / "docs/capacity/sizes.json"
 CONNECTIONS = 64
 PARTITIONS = 12
 SINGLES = 20_000
+WITHIN_S = 600.0
 COMPACTED_WITHIN_S = 180
 # InfluxDB compacts what was not written to for some hours; here it shall not take as long.
 COLD = {
@@ -183,8 +185,7 @@ async def influxdb(folder: Path) -> float:
         batches = a_day()
         for batch in batches:
             for part in parts(batch, 20_000):
-                while not await written(store, part):  # noqa: ASYNC110
-                    await asyncio.sleep(1)
+                await eventually(lambda part=part: written(store, part), WITHIN_S, every_s=1)
         await store.close()
         smallest = wait_until_still(lambda: bytes_of(folder, "*.tsm", "*.wal"))
     return smallest / sum(map(len, batches))

@@ -23,6 +23,7 @@ from pipewatcher.sources.http import PATH, Ingest
 from pipewatcher.sources.http_asgi import IngestEndpoint, is_local
 from pipewatcher.sources.http_door import Limits
 from pipewatcher.sources.http_protocol import HttpDoor
+from waiting import eventually
 
 DEVICE = {"Authorization": f"Bearer {DEVICE_TOKEN}"}
 VIEWER = {"Authorization": f"Bearer {VIEWER_TOKEN}"}
@@ -114,8 +115,7 @@ class Running(OnLoop):
         listening[1].bind(self.uds)
         self.port = listening[0].getsockname()[1]
         serving = asyncio.create_task(self.server.serve(listening))
-        while not self.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.01)
+        await eventually(lambda: self.server.started, every_s=0.01)
         self.ready.set()
         await self.stopping.wait()
         self.server.should_exit = True

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from waiting import eventually
+
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEYS = 400
 END = "2026-06-01T00:00:00Z"
@@ -146,13 +148,23 @@ async def ask(api: httpx.AsyncClient, path: str, params: Mapping[str, str]) -> A
 async def folded(api: httpx.AsyncClient) -> None:
     """Returns once what was acknowledged is stored and folded, where the store folds: what is
     learned of the sensors stands still then."""
-    async with asyncio.timeout(ANSWERED_WITHIN_S):
-        await ask(api, "/api/v1/averages", {"window": "5m"})
-        while True:
-            status = await ask(api, "/api/v1/status", {})
-            if not status["unfolded"]:
-                return
-            await asyncio.sleep(0.1)
+    await ask(api, "/api/v1/averages", {"window": "5m"})
+
+    async def nothing_waits() -> bool:
+        return not (await ask(api, "/api/v1/status", {}))["unfolded"]
+
+    await eventually(nothing_waits, ANSWERED_WITHIN_S)
+
+
+async def import_comes_to(api: httpx.AsyncClient, import_id: int, *states: str) -> dict[str, Any]:
+    """The import once it is in one of `states`."""
+
+    async def told() -> dict[str, Any] | None:
+        job: dict[str, Any] = await ask(api, f"/api/v1/imports/{import_id}", {})
+        return job if job["state"] in states else None
+
+    job: dict[str, Any] = await eventually(told)
+    return job
 
 
 def at(cursor: str | None) -> dict[str, str]:

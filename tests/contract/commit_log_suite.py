@@ -12,6 +12,7 @@ import pytest
 
 from pipewatcher.model.readings import Batch, Features, ImportBlock, Position, covers
 from pipewatcher.ports import Backlog, CommitLog, Delivery
+from waiting import eventually
 
 Row = tuple[str, int, float, str]
 WAIT_S = 120.0
@@ -75,10 +76,8 @@ def by_sensor(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 async def backlog_of(log: CommitLog, readings: int) -> Backlog:
     """The backlog once it is known to be so many readings."""
-    async with asyncio.timeout(WAIT_S):
-        while (backlog := log.backlog()).readings != readings:  # noqa: ASYNC110 - it is measured
-            await asyncio.sleep(0.02)
-    return backlog
+    await eventually(lambda: log.backlog().readings == readings, WAIT_S)
+    return log.backlog()
 
 
 class CommitLogSuite:

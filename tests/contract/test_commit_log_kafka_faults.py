@@ -19,10 +19,11 @@ from pipewatcher.commit_log import kafka_reader
 from pipewatcher.commit_log.kafka import KafkaCommitLog
 from pipewatcher.commit_log.kafka_url import parse_kafka_url
 from pipewatcher.errors import CommitLogUnavailable, SettingsError
-from pipewatcher.model.readings import covers
+from pipewatcher.model.readings import Position, covers
 from pipewatcher.ports import Delivery
 from servers.kafka import KafkaCluster
 from servers.process import free_port
+from waiting import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -93,9 +94,7 @@ async def test_three_writers_that_come_and_go_store_the_last_write_of_each_readi
                 await asyncio.gather(leaving, return_exceptions=True)
                 writers.append(asyncio.create_task(write(next(logs), store)))
         tail = await gateway.tail()
-        async with asyncio.timeout(60):
-            while not covers(await gateway.acked("writer"), tail):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await all_acked(gateway, tail)
         for writer in writers:
             writer.cancel()
         await asyncio.gather(*writers, return_exceptions=True)
@@ -125,9 +124,7 @@ async def test_partitions_are_given_away_only_when_what_was_handed_over_is_acked
     async with opened(url) as one, opened(url) as two:
         await asyncio.gather(*(one.append_reading(f"EQ-{n}", n, 1.0, "http:a") for n in range(80)))
         reading = asyncio.create_task(slow(one))
-        async with asyncio.timeout(30):
-            while len(rows_in(first)) < 80:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await eventually(lambda: len(rows_in(first)) >= 80, 30)
         following = asyncio.create_task(_follow(two, second))
         await asyncio.sleep(6)
         assert second == []
@@ -142,6 +139,13 @@ async def test_partitions_are_given_away_only_when_what_was_handed_over_is_acked
         for task in (reading, following):
             task.cancel()
         await asyncio.gather(reading, following, return_exceptions=True)
+
+
+async def all_acked(log: KafkaCommitLog, tail: Position) -> None:
+    async def acked() -> bool:
+        return covers(await log.acked("writer"), tail)
+
+    await eventually(acked)
 
 
 async def _follow(log: KafkaCommitLog, seen: list[Delivery]) -> None:
@@ -170,9 +174,7 @@ async def test_a_commit_that_failed_is_made_again_though_nothing_more_arrives(
         tail = await log.tail()
         monkeypatch.setattr(kafka_reader, "Consumer", RefusedAtFirst)
         reading = asyncio.create_task(_follow(log, []))
-        async with asyncio.timeout(60):
-            while not covers(await log.acked("writer"), tail):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await all_acked(log, tail)
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
     assert refusals == 0

@@ -21,6 +21,7 @@ from pipewatcher.registry.mongodb import MongoDBRegistry
 from servers.certificate import make_certificate
 from servers.mongodb import MongoDB
 from servers.process import free_port
+from waiting import eventually
 
 # The driver leaves the socket of a handshake that was given up to the garbage collector.
 LEFT_SOCKETS = "ignore::pytest.PytestUnraisableExceptionWarning"
@@ -97,9 +98,10 @@ async def test_two_clients_that_register_at_once_find_each_sensor_once_also_when
 
 
 async def until_half_is_there(registry: MongoDBRegistry) -> None:
-    async with asyncio.timeout(60):
-        while len(await registry.sensors()) < len(NAMES) / 2:  # noqa: ASYNC110 - of a server
-            await asyncio.sleep(0.01)
+    async def half_is_there() -> bool:
+        return len(await registry.sensors()) >= len(NAMES) / 2
+
+    await eventually(half_is_there, every_s=0.01)
 
 
 async def check_each_is_there_and_notified_once(registry: MongoDBRegistry) -> None:
@@ -205,8 +207,7 @@ async def test_a_token_revoked_by_one_process_is_refused_by_another_within_a_sec
     assert authenticator.bearer(header) is not None
     await registry.remove_token(token.id)
     began = asyncio.get_running_loop().time()
-    while authenticator.bearer(header) is not None:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await eventually(lambda: authenticator.bearer(header) is None, every_s=0.01)
     assert asyncio.get_running_loop().time() - began < 10 * FOLLOW_INTERVAL_S  # a busy machine
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from server import Server
-from workload import Ledger, Sender, instant, stop_load
+from waiting import eventually
+from workload import Ledger, Sender, import_comes_to, instant, stop_load
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 CSV = {"content-type": "text/csv"}
@@ -90,9 +91,7 @@ async def test_what_was_rejected_is_told_by_door_over_stops_and_kills(tmp_path: 
             )
             await api.post("/write", content=b"pump,sensor=P-1 value=oops 1\n")
             made = await api.post("/api/v1/imports", content=file, headers=CSV)
-            path = f"/api/v1/imports/{made.json()['id']}"
-            while (await api.get(path)).json()["state"] != "done":  # noqa: ASYNC110 - of a server
-                await asyncio.sleep(0.05)
+            await import_comes_to(api, made.json()["id"], "done")
             sheet = await balance(api)
             assert by_door(sheet, "rejectedSinceStart") == {
                 "http": 3, "line-protocol": 1, "import": 2,
@@ -102,8 +101,7 @@ async def test_what_was_rejected_is_told_by_door_over_stops_and_kills(tmp_path: 
             }  # fmt: skip
             if times == 2:
                 kept = {"http": 3 * times, "line-protocol": times}
-                while kept_rejections(server.folder) != kept:  # noqa: ASYNC110 - of a server
-                    await asyncio.sleep(0.05)
+                await eventually(lambda kept=kept: kept_rejections(server.folder) == kept)
                 server.kill()
                 continue
         server.stop()

@@ -12,7 +12,8 @@ import paho.mqtt.client as paho
 import pytest
 
 from compose_stack import DEVICE, ComposeStack
-from workload import ask, instant, reading
+from waiting import eventually
+from workload import ask, import_comes_to, instant, reading
 
 pytestmark = [
     pytest.mark.e2e,
@@ -48,9 +49,11 @@ async def test_a_reading_sent_to_the_door_is_stored_and_its_sensor_found(
         query = {"equipmentId": "EQ-1", "start": instant(0), "end": instant(10)}
         page = await ask(door, "/api/v1/readings", query)
         assert [item["value"] for item in page["items"]] == list(range(10))
-        async with asyncio.timeout(60):
-            while not (await ask(door, "/api/v1/sensors", {}))["items"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.2)
+
+        async def are_found() -> bool:
+            return bool((await ask(door, "/api/v1/sensors", {}))["items"])
+
+        await eventually(are_found)
         assert (await door.get("/openapi.json")).status_code == 200
 
 
@@ -101,10 +104,7 @@ async def test_a_csv_goes_through_the_door(stack: ComposeStack) -> None:
             headers={"content-type": "text/csv"},
         )
         assert sent.status_code == 202, sent.text
-        async with asyncio.timeout(60):
-            path = f"/api/v1/imports/{sent.json()['id']}"
-            while (await ask(door, path, {}))["state"] != "done":  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        await import_comes_to(door, sent.json()["id"], "done")
 
 
 async def test_without_the_token_nothing_is_taken_or_shown(stack: ComposeStack) -> None:

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, Producer
 
 from server import Server
 from servers.kafka import KafkaCluster
+from waiting import eventually
 from workload import Ledger, Sender, ask, check_readings, instant, reading, stop_load, stored_of
 
 KILLS = 5
@@ -135,9 +136,11 @@ async def _refused_without_growing(server: Server, api: httpx.AsyncClient) -> No
 
 
 async def _until(api: Any, path: str, status: int) -> None:
-    async with asyncio.timeout(60):
-        while (await api.get(path)).status_code != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    async def answered() -> bool:
+        found: bool = (await api.get(path)).status_code == status
+        return found
+
+    await eventually(answered)
 
 
 def _records(

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 from server import Server
 from servers.mosquitto import DEVICE, PIPEWATCHER, SHIPPED, Mosquitto
 from servers.process import free_port
+from waiting import eventually
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.e2e]
 NOON = "2026-01-31T12:00:00Z"
@@ -107,13 +108,6 @@ async def readings(api: httpx.AsyncClient, equipment_id: str) -> list[dict[str, 
         params["cursor"] = answer["nextCursor"]
 
 
-async def until(wanted: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not await wanted():
-        assert time.monotonic() < end, "it did not come"
-        await asyncio.sleep(0.1)
-
-
 async def status(api: httpx.AsyncClient) -> dict[str, Any]:
     found: dict[str, Any] = (await api.get("/api/v1/status")).json()
     return found
@@ -125,7 +119,7 @@ async def all_stored(api: httpx.AsyncClient, equipment_id: str, count: int) -> N
     async def enough() -> bool:
         return len(await readings(api, equipment_id)) >= count
 
-    await until(enough)
+    await eventually(enough)
     assert [item["value"] for item in await readings(api, equipment_id)] == list(range(count))
 
 
@@ -143,7 +137,7 @@ async def test_every_kind_of_payload_comes_through(
     async def both() -> bool:
         return len(await readings(api, DEVICE)) == 2
 
-    await until(both)
+    await eventually(both)
     sent, received = await readings(api, DEVICE)
     assert (sent["value"], sent["origin"]) == (7, "mqtt-broker:127.0.0.1")
     assert (received["value"], received["origin"]) == (8.5, "mqtt-broker:127.0.0.1+received-time")
@@ -176,7 +170,7 @@ async def test_each_bad_payload_is_a_dead_letter_that_is_stored_once_it_is_mende
         now = (await status(api))["brokers"][0]
         return bool(now["deadLetters"] == before["deadLetters"] + len(BAD) + 1)
 
-    await until(buried)
+    await eventually(buried)
     answer = await api.get("/api/v1/dead-letters", params={"door": "mqtt-broker", "limit": 100})
     letters = answer.json()["items"]
     assert len(letters) == len(BAD) + 1
@@ -203,7 +197,7 @@ async def test_the_good_of_a_payload_are_stored_and_only_the_bad_are_buried(
     async def stored() -> bool:
         return [item["value"] for item in await readings(api, "G-1")] == [0, 1, 3]
 
-    await until(stored)
+    await eventually(stored)
     newest = (await api.get("/api/v1/dead-letters", params={"limit": 1})).json()["items"][0]
     assert json.loads(newest["payload"]) == [reading("G-1", 2, "bad")]
 
@@ -275,7 +269,7 @@ async def load(device: Publisher, name: str, count: int, qos: Sequence[int] = (1
     async def acknowledged() -> bool:
         return device.acknowledged(mids)
 
-    await until(acknowledged)
+    await eventually(acknowledged)
 
 
 @pytest.mark.slow
@@ -303,7 +297,7 @@ async def test_what_the_broker_held_is_stored_once_when_pipewatcher_is_killed(
                     answer = await api.get("/api/v1/dead-letters", params={"limit": 100})
                     return {letter["payload"] for letter in answer.json()["items"]} == set(bad)
 
-                await until(all_buried)
+                await eventually(all_buried)
         finally:
             server.stop()
 
@@ -336,7 +330,7 @@ async def test_an_away_broker_is_said_and_comes_back_by_itself(tmp_path: Path) -
             async def away() -> bool:
                 return (await api.get("/readyz")).json()["status"] == "mqtt_broker_away"
 
-            await until(away)
+            await eventually(away)
             found = (await status(api))["brokers"][0]
             assert (found["connected"], found["problem"] is None) == (False, False)
             # HTTP goes on meanwhile.
@@ -347,7 +341,7 @@ async def test_an_away_broker_is_said_and_comes_back_by_itself(tmp_path: Path) -
             async def back() -> bool:
                 return (await api.get("/readyz")).status_code == 200
 
-            await until(back, 90)
+            await eventually(back, 90)
 
 
 @pytest.mark.slow
@@ -368,7 +362,7 @@ async def test_two_gateways_share_a_subscription_and_each_message_goes_to_one(
                     found = [await readings(api, "W-1") for api in (first, second)]
                     return sum(map(len, found)) >= 1_000
 
-                await until(all_there)
+                await eventually(all_there)
                 found = [await readings(api, "W-1") for api in (first, second)]
                 values = sorted(item["value"] for part in found for item in part)
                 assert values == list(range(1_000))

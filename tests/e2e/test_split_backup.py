@@ -3,7 +3,6 @@ everything back, in the order that docs/reliability.md tells."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import shutil
 import subprocess
@@ -20,7 +19,8 @@ from plant import PARTITIONS, Plant
 from server import Server
 from servers.influxdb import InfluxDB
 from servers.mongodb import MongoDB
-from workload import END, ask, instant, stored_of
+from waiting import eventually
+from workload import END, ask, import_comes_to, instant, stored_of
 
 pytestmark = [
     pytest.mark.e2e,
@@ -97,16 +97,18 @@ async def _imported(api: httpx.AsyncClient, sensor: str) -> None:
         headers={"content-type": "text/csv"},
     )
     assert answer.status_code == 202, answer.text
-    path = f"/api/v1/imports/{answer.json()['id']}"
-    while (await ask(api, path, {}))["state"] != "done":  # noqa: ASYNC110
-        await asyncio.sleep(0.1)
+    await import_comes_to(api, answer.json()["id"], "done")
 
 
 async def _named(api: httpx.AsyncClient, sensor: str, name: str | None) -> None:
     """Once it is registered."""
-    while (answer := await api.patch(f"/api/v1/sensors/{sensor}", json={"name": name})).is_error:
-        assert answer.status_code in {404, 503}, answer.text
-        await asyncio.sleep(0.1)
+
+    async def named() -> bool:
+        answer = await api.patch(f"/api/v1/sensors/{sensor}", json={"name": name})
+        assert answer.is_success or answer.status_code in {404, 503}, answer.text
+        return answer.is_success
+
+    await eventually(named)
 
 
 async def _everything(api: httpx.AsyncClient) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from server import Server
+from workload import import_comes_to
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 HEADER = "equipmentId,timestamp,value\n"
@@ -39,16 +38,6 @@ def rows(count: int, sensor: str, value: float) -> str:
     )
 
 
-async def until(api: httpx.AsyncClient, import_id: int, *states: str) -> dict[str, Any]:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        job: dict[str, Any] = (await api.get(f"/api/v1/imports/{import_id}")).json()
-        if job["state"] in states:
-            return job
-        await asyncio.sleep(0.02)
-    raise AssertionError(f"import {import_id} is {job['state']}, not {states}")
-
-
 async def upload(api: httpx.AsyncClient, text: str) -> int:
     answer = await api.post("/api/v1/imports", content=text.encode(), headers=CSV)
     assert answer.status_code == 202, answer.text
@@ -64,9 +53,9 @@ async def count_and_mean(api: httpx.AsyncClient, sensor: str) -> tuple[int, set[
 
 async def test_the_story_of_an_import_that_is_regretted(api: httpx.AsyncClient) -> None:
     first = await upload(api, HEADER + rows(1_000, "A", 1.0))
-    await until(api, first, "done")
+    await import_comes_to(api, first, "done")
     second = await upload(api, HEADER + rows(1_500, "A", 2.0))
-    assert (await until(api, second, "done"))["undoable"] is True
+    assert (await import_comes_to(api, second, "done"))["undoable"] is True
     path = f"/api/v1/imports/{second}"
     preview = (await api.get(f"{path}/undo")).json()
     assert (preview["removed"], preview["restored"], preview["changed"]) == (500, 1_000, 1_000)
@@ -78,7 +67,7 @@ async def test_the_story_of_an_import_that_is_regretted(api: httpx.AsyncClient) 
     assert writes == [(2.0, second, 9, True), (1.0, first, 9, False)]
     assert all(item["accepted"] for item in told["items"])
     assert (await api.delete(path)).json()["state"] in {"undoing", "undone"}
-    job = await until(api, second, "undone")
+    job = await import_comes_to(api, second, "undone")
     assert job["undone"] == {"removed": 500, "restored": 1_000}
     assert job["undoable"] is False
     assert await count_and_mean(api, "A-") == (1_000, {1.0})
@@ -94,7 +83,7 @@ async def test_the_story_of_a_file_that_is_looked_at_first(api: httpx.AsyncClien
         "/api/v1/imports?dry_run=true", content=(HEADER + rows(200, "D", 1.0)).encode(), headers=CSV
     )
     path = f"/api/v1/imports/{answer.json()['id']}"
-    job = await until(api, answer.json()["id"], "done")
+    job = await import_comes_to(api, answer.json()["id"], "done")
     assert (job["dryRun"], job["undoable"], job["receipt"]["new"]) == (True, False, 199)
     forecast = (await api.get(f"{path}/dry-run")).json()
     assert (forecast["liveOverwritten"], forecast["newSensors"]) == (1, 49)
@@ -104,13 +93,13 @@ async def test_the_story_of_a_file_that_is_looked_at_first(api: httpx.AsyncClien
     assert (await api.get(f"{path}/undo")).status_code == 409
     applied = await api.post(f"{path}/apply")
     assert (applied.status_code, applied.json()["dryRun"]) == (202, False)
-    job = await until(api, answer.json()["id"], "done")
+    job = await import_comes_to(api, answer.json()["id"], "done")
     assert job["receipt"]["corrected"] == 1
     assert await count_and_mean(api, "D-") == (200, {1.0})
     assert (await api.post(f"{path}/apply")).status_code == 409
     assert (await api.get("/api/v1/imports/999999/dry-run")).status_code == 404
     await api.delete(path)
-    await until(api, answer.json()["id"], "undone")
+    await import_comes_to(api, answer.json()["id"], "undone")
     assert await count_and_mean(api, "D-") == (1, {5.0})
 
 
@@ -123,10 +112,10 @@ async def test_a_dry_run_tells_the_gaps_that_it_closes_and_what_that_makes_of_co
 
     path = "/api/v1/imports"
     whole = await upload(api, minutes(range(21), range(30, 41), range(50, 60)).decode())
-    await until(api, whole, "done")
+    await import_comes_to(api, whole, "done")
     lost = minutes(range(20, 31), range(44, 46))
     answer = await api.post(f"{path}?dry_run=true", content=lost, headers=CSV)
-    await until(api, answer.json()["id"], "done")
+    await import_comes_to(api, answer.json()["id"], "done")
     told = (await api.get(f"{path}/{answer.json()['id']}/dry-run")).json()
     assert (told["gapsClosed"], told["gapsPartlyFilled"]) == (1, 1)
     [closed] = told["closedGaps"]
@@ -172,12 +161,12 @@ async def test_kill_9_in_an_undo_leaves_it_done_not_begun_or_going_on(tmp_path: 
         async with server.client() as api:
             if kept is None:
                 kept = await upload(api, HEADER + rows(50_000, "K", 1.0))
-                await until(api, kept, "done")
+                await import_comes_to(api, kept, "done")
             if lost is not None:
-                await until(api, lost, "undone")
+                await import_comes_to(api, lost, "undone")
                 assert await count_and_mean(api, "K-") == (50_000, {1.0})
             lost = await upload(api, HEADER + rows(300_000, "K", 2.0))
-            await until(api, lost, "done")
+            await import_comes_to(api, lost, "done")
             assert await count_and_mean(api, "K-") == (300_000, {2.0})
             assert (await api.delete(f"/api/v1/imports/{lost}")).status_code == 200
             await asyncio.sleep(rng.uniform(0.0, 0.5))
@@ -185,7 +174,7 @@ async def test_kill_9_in_an_undo_leaves_it_done_not_begun_or_going_on(tmp_path: 
     with server:
         async with server.client() as api:
             assert lost is not None
-            job = await until(api, lost, "undone")
+            job = await import_comes_to(api, lost, "undone")
             assert job["undone"] == {"removed": 250_000, "restored": 50_000}
             assert await count_and_mean(api, "K-") == (50_000, {1.0})
 
@@ -200,7 +189,7 @@ async def test_kill_9_in_an_import_that_is_undone_once_it_has_gone_on(tmp_path: 
         server.kill()
     with server:
         async with server.client() as api:
-            await until(api, job, "done")
+            await import_comes_to(api, job, "done")
             await api.delete(f"/api/v1/imports/{job}")
-            await until(api, job, "undone")
+            await import_comes_to(api, job, "undone")
             assert await count_and_mean(api, "L-") == (1, {5.0})

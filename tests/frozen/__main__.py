@@ -18,7 +18,7 @@ from pipewatcher.commit_log.sqlite import SQLiteCommitLog
 from pipewatcher.model.readings import Batch
 from pipewatcher.model.time import HOUR, MINUTE
 from server import Server
-from workload import ask, instant
+from workload import import_comes_to, instant
 
 SENSORS = 5
 WAITING = 60
@@ -71,8 +71,8 @@ async def _fill(api: httpx.AsyncClient) -> None:
     kept = await _imported(api, "EQ-1", range(180, 240))
     undone = await _imported(api, "EQ-2", range(150, 260))
     assert (await api.delete(f"/api/v1/imports/{undone}")).status_code == 200
-    await _until(api, undone, "undone")
-    await _until(api, kept, "done")
+    await import_comes_to(api, undone, "undone")
+    await import_comes_to(api, kept, "done")
     names = {"name": "Bomba 0", "unit": "bar", "rangeMax": 90.5, "cadenceSeconds": 60}
     assert (await api.patch("/api/v1/sensors/EQ-0", json=names)).status_code == 200
     token = {"name": "edge", "role": "device", "writesPrefix": "EQ-"}
@@ -88,14 +88,8 @@ async def _imported(api: httpx.AsyncClient, sensor: str, minutes: range) -> int:
     )
     assert answer.status_code == 202, answer.text
     import_id: int = answer.json()["id"]
-    await _until(api, import_id, "done")
+    await import_comes_to(api, import_id, "done")
     return import_id
-
-
-async def _until(api: httpx.AsyncClient, import_id: int, state: str) -> None:
-    async with asyncio.timeout(120):
-        while (await ask(api, f"/api/v1/imports/{import_id}", {}))["state"] != state:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
 
 
 async def _wait(commit_log: Path) -> None:

@@ -28,6 +28,7 @@ from pipewatcher.sources.csv_import import ImportService
 from pipewatcher.sources.csv_runs import Stages
 from pipewatcher.writer import Writer
 from refusals import none_refused
+from waiting import eventually
 
 HEADER = "equipmentId,timestamp,value\n"
 
@@ -106,9 +107,11 @@ class House:
         return await self.when(import_id, lambda job: job.state not in {"queued", "running"})
 
     async def when(self, import_id: int, true: Callable[[ImportJob], bool]) -> ImportJob:
-        async with asyncio.timeout(60):
-            while not true(job := await self.imports.job(import_id)):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
+        async def found() -> ImportJob | None:
+            job = await self.imports.job(import_id)
+            return job if true(job) else None
+
+        job: ImportJob = await eventually(found, every_s=0.005)
         return job
 
     async def imported(self, text: str) -> ImportJob:
